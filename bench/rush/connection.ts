@@ -1,0 +1,205 @@
+import type { TypedDocumentString } from '../../client/operations.js';
+import { RushSocket, type SocketTarget } from './socket.js';
+
+/** Counts of everything a load process receives. */
+export interface Traffic {
+  deliveries: number;
+  bytes: number;
+}
+
+export interface Answer<T> {
+  readonly data: T;
+  readonly ms: number;
+}
+
+/** The server answered with GraphQL errors: a mistake of ours or an outage, never an expected refusal. */
+export class OperationError extends Error {}
+/** No answer within the time a client may be expected to wait. */
+export class SilenceError extends Error {}
+/** The server cannot be reached any more, or has closed the connection for a reason that repeating does not mend. */
+export class UnreachableError extends Error {}
+
+type Document<T, V> = TypedDocumentString<T, V>;
+
+interface Call {
+  readonly query: string;
+  readonly variables: unknown;
+  settle(text: string): void;
+  fail(error: Error): void;
+}
+
+interface Watch {
+  readonly query: string;
+  /** Asked again at every subscribe, so that a resumed stream says where it stands. */
+  variables(): unknown;
+  onNext(text: string): void;
+  onError(message: string): void;
+}
+
+const answerMs = 30_000;
+const reconnectAttempts = 12;
+
+/**
+ * What a page keeps up over one socket after another: the streams it watches and the calls it waits for. After a cut it
+ * connects again and repeats both; every mutation may be repeated because it carries its key.
+ */
+export class Connection {
+  readonly #target: SocketTarget;
+  readonly #traffic: Traffic;
+  readonly #random: () => number;
+  readonly #watches = new Map<string, Watch>();
+  readonly #calls = new Map<string, Call>();
+  #socket: RushSocket | null = null;
+  #opening: Promise<void> | null = null;
+  #serial = 0;
+  #closed = false;
+  reconnects = 0;
+  lastCloseCode = 0;
+
+  constructor(target: SocketTarget, traffic: Traffic, random: () => number) {
+    this.#target = target;
+    this.#traffic = traffic;
+    this.#random = random;
+  }
+
+  get connected(): boolean {
+    return this.#socket !== null;
+  }
+
+  open(): Promise<void> {
+    this.#opening ??= this.#connect().finally(() => {
+      this.#opening = null;
+    });
+    return this.#opening;
+  }
+
+  /** Sends an operation and waits for its one answer. Repeated after a cut; throws one of the errors above. */
+  async call<T, V>(document: Document<T, V>, variables: V): Promise<Answer<T>> {
+    this.#serial += 1;
+    const id = `c${this.#serial}`;
+    const startedMs = performance.now();
+    const text = await new Promise<string>((resolve, reject) => {
+      const patience = setTimeout(() => call.fail(new SilenceError(`no answer within ${answerMs} ms`)), answerMs);
+      const call: Call = {
+        query: document.toString(),
+        variables,
+        settle: (answer) => {
+          clearTimeout(patience);
+          this.#calls.delete(id);
+          resolve(answer);
+        },
+        fail: (error) => {
+          clearTimeout(patience);
+          this.#calls.delete(id);
+          reject(error);
+        },
+      };
+      this.#calls.set(id, call);
+      this.#socket?.subscribe(id, call.query, variables);
+    });
+    const ms = performance.now() - startedMs;
+    return { data: dataOf<T>(text), ms };
+  }
+
+  /** Keeps a stream up under this id, over cuts, until `unwatch`. The receiver gets the text of each message. */
+  watch<T, V>(
+    id: string,
+    document: Document<T, V>,
+    watch: Omit<Watch, 'query' | 'variables'> & { variables(): V },
+  ): void {
+    const kept: Watch = { ...watch, query: document.toString() };
+    this.#watches.set(id, kept);
+    this.#socket?.subscribe(id, kept.query, kept.variables());
+  }
+
+  unwatch(id: string): void {
+    if (this.#watches.delete(id)) this.#socket?.complete(id);
+  }
+
+  /** Ends a stream and begins it again where it stands by now. */
+  resume(id: string): void {
+    const watch = this.#watches.get(id);
+    if (!watch || !this.#socket) return;
+    this.#socket.complete(id);
+    this.#socket.subscribe(id, watch.query, watch.variables());
+  }
+
+  /** Loses the socket without a word and comes back after `awayMs`. */
+  async drop(awayMs: number): Promise<void> {
+    const socket = this.#socket;
+    this.#socket = null;
+    this.reconnects += 1;
+    socket?.terminate();
+    await new Promise((resolve) => setTimeout(resolve, awayMs));
+    await this.open();
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const call of this.#calls.values()) call.fail(new UnreachableError('closed by the buyer'));
+    this.#socket?.close();
+    this.#socket = null;
+  }
+
+  async #connect(): Promise<void> {
+    let reason = '';
+    for (let attempt = 0; attempt < reconnectAttempts && !this.#closed; attempt += 1) {
+      if (attempt > 0)
+        await new Promise((resolve) => setTimeout(resolve, this.#random() * Math.min(8_000, 250 * 2 ** attempt)));
+      try {
+        await this.#connectOnce();
+        return;
+      } catch (error) {
+        reason = (error as Error).message;
+      }
+    }
+    throw new UnreachableError(reason);
+  }
+
+  async #connectOnce(): Promise<void> {
+    const socket: RushSocket = await RushSocket.connect(this.#target, {
+      onNext: (id, text) => this.#receive(id, text),
+      onEnd: (id, errors) => this.#end(id, errors),
+      onClose: (code) => this.#lose(socket, code),
+    });
+    if (this.#closed) return socket.close();
+    this.#socket = socket;
+    for (const [id, watch] of this.#watches) socket.subscribe(id, watch.query, watch.variables());
+    for (const [id, call] of this.#calls) socket.subscribe(id, call.query, call.variables);
+  }
+
+  #receive(id: string, text: string): void {
+    this.#traffic.deliveries += 1;
+    this.#traffic.bytes += text.length;
+    const watch = this.#watches.get(id);
+    if (watch) watch.onNext(text);
+    else this.#calls.get(id)?.settle(text);
+  }
+
+  #end(id: string, errors: readonly { readonly message: string }[] | null): void {
+    if (errors === null) return;
+    const message = errors.map((error) => error.message).join('; ');
+    this.#watches.get(id)?.onError(message);
+    this.#calls.get(id)?.fail(new OperationError(message));
+  }
+
+  #lose(socket: RushSocket, code: number): void {
+    if (this.#socket !== socket) return;
+    this.#socket = null;
+    if (this.#closed) return;
+    this.lastCloseCode = code;
+    this.reconnects += 1;
+    this.open().catch((error: Error) => {
+      for (const call of this.#calls.values()) call.fail(error);
+    });
+  }
+}
+
+/** The data of a `next` message; throws OperationError if it has none. */
+export function dataOf<T>(text: string): T {
+  const { payload } = JSON.parse(text) as { payload: { data?: T | null; errors?: readonly { message: string }[] } };
+  if (payload.errors?.length || !payload.data) {
+    throw new OperationError(payload.errors?.map((error) => error.message).join('; ') ?? 'no data');
+  }
+  return payload.data;
+}

@@ -1,0 +1,103 @@
+import { SetupError } from '../../sandbox/services/process.js';
+import { audit } from './auditor.js';
+import { Crowd } from './crowd.js';
+import { openEvent } from './event.js';
+import { countMovingOrders, gatherEvidence, readDurability } from './gather.js';
+import { Machine } from './machine.js';
+import { type RushOptions, readOptions, UsageError, usage } from './options.js';
+import { describeReport, makeReport, type Report } from './report.js';
+import { Stack } from './stack.js';
+
+/**
+ * The rush: a crowd against a server, stores and a payment provider started for it alone; then an auditor who asks everybody
+ * but the server. Exit code 0: no violation, 1: violations or a failure, 2: a wrong command line.
+ */
+const progressMs = 5_000;
+const settleMs = 60_000;
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+async function rush(options: RushOptions, stack: Stack, crowd: Crowd): Promise<Report> {
+  say('Starting Postgres, Redis, the payment sandbox and the server …');
+  await stack.startStores();
+  const eventId = await openEvent(options, stack);
+  await stack.startServers(options);
+  await crowd.gather(options, { serverUrl: stack.serverUrl, eventId, home: stack.home });
+
+  const machine = new Machine();
+  for (const { name, pid, family } of [...stack.processes(), ...crowd.processes]) machine.watch(name, pid, family);
+  say(`${options.buyers} buyers come within ${options.rampMs / 1_000} s.`);
+  const startedMs = performance.now();
+  const telling = setInterval(() => {
+    const { waiting, active, ended } = crowd.progress();
+    say(
+      `${Math.round((performance.now() - startedMs) / 1_000)} s: ${waiting} wait, ${active} buy, ${ended} have ended`,
+    );
+  }, progressMs);
+  const results = await Promise.race([crowd.rush(options.maxMs), brokenStack(stack)]).finally(() =>
+    clearInterval(telling),
+  );
+  const tookMs = Math.round(performance.now() - startedMs);
+  const processes = machine.finish();
+
+  await untilSettled(stack.databaseUrl);
+  const database = await readDurability(stack.databaseUrl);
+  // From here on nothing may move: the auditor reads the stores one after the other.
+  await stack.stopServer();
+  const { databaseUrl, redisUrl, paymentsUrl } = stack;
+  const buyers = results.flatMap((result) => result.records);
+  const verdict = audit(await gatherEvidence({ databaseUrl, redisUrl, paymentsUrl, eventId }, buyers));
+  return makeReport({ options, results, verdict, processes, database, tookMs });
+}
+
+async function brokenStack(stack: Stack): Promise<never> {
+  const reason = await stack.broken();
+  throw new SetupError(reason);
+}
+
+/** Money on its way arrives; what does not within a minute is left for the auditor to find. */
+async function untilSettled(databaseUrl: string): Promise<void> {
+  const deadlineMs = Date.now() + settleMs;
+  while ((await countMovingOrders(databaseUrl)) > 0 && Date.now() < deadlineMs) {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  if (argv.includes('--help')) {
+    process.stdout.write(`${usage}\n`);
+    return 0;
+  }
+  let options: RushOptions;
+  try {
+    options = readOptions(argv);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    say(`${error.message}\n\n${usage}`);
+    return 2;
+  }
+  const stack = new Stack(options.keep);
+  const crowd = new Crowd();
+  const stopped = new Promise<never>((_, reject) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.on(signal, () => reject(new SetupError(`stopped by ${signal}`)));
+  });
+  try {
+    const report = await Promise.race([rush(options, stack, crowd), stopped]);
+    process.stdout.write(`${describeReport(report)}\n`);
+    if (options.keep) process.stdout.write(`\nFiles of the run: ${stack.home}\n`);
+    if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+    return report.violations.length === 0 ? 0 : 1;
+  } catch (error) {
+    say(error instanceof SetupError ? error.message : String((error as Error).stack ?? error));
+    return 1;
+  } finally {
+    await crowd.stop();
+    await stack.stop();
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));
+process.exit();

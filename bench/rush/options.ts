@@ -1,0 +1,100 @@
+import { parseArgs } from 'node:util';
+
+export interface RushOptions {
+  readonly buyers: number;
+  readonly event: { readonly kind: 'demo' } | { readonly kind: 'stadium'; readonly seats: number };
+  readonly seed: number;
+  readonly json: boolean;
+  readonly rampMs: number;
+  readonly maxMs: number;
+  readonly loadProcesses: number;
+  readonly serverProcesses: number;
+  readonly admitPerSecond: number;
+  readonly activeCap: number;
+  readonly providerQuota: 'stripe' | 'lifted';
+  /** Files of the run are kept and their place is printed. */
+  readonly keep: boolean;
+}
+
+export const usage = `npm run rush -- [options]
+  --buyers N              synthetic buyers (500)
+  --event demo|stadium:N  the demo hall, or a stadium of N seats (demo)
+  --seed S                the same seed gives the same buyers (1)
+  --ramp S                seconds in which all of them arrive (10)
+  --minutes M             bound of the whole run (15)
+  --load-processes N      processes of buyers (1 per 4,000)
+  --server-processes N    WEB_CONCURRENCY of the server (2)
+  --admit-per-second N    admissions a second (100)
+  --active-cap N          admitted buyers at a time (500, or a tenth of all)
+  --provider-quota Q      stripe: the payment provider's quota is enforced; lifted: it is not (stripe)
+  --keep                  keep the files of the run
+  --json                  the report as JSON in the last line`;
+
+export class UsageError extends Error {}
+
+/** Reads the command line; throws UsageError with one line that names the bad option. */
+export function readOptions(argv: readonly string[]): RushOptions {
+  const { values } = parse(argv);
+  const buyers = wholeNumber('buyers', values.buyers, 1, 200_000);
+  return {
+    buyers,
+    event: readEvent(values.event),
+    seed: wholeNumber('seed', values.seed, 0, 2 ** 32 - 1),
+    json: values.json,
+    rampMs: wholeNumber('ramp', values.ramp, 0, 3_600) * 1_000,
+    maxMs: wholeNumber('minutes', values.minutes, 1, 600) * 60_000,
+    loadProcesses: wholeNumber('load-processes', values['load-processes'] ?? String(Math.ceil(buyers / 4_000)), 1, 64),
+    serverProcesses: wholeNumber('server-processes', values['server-processes'], 1, 64),
+    admitPerSecond: wholeNumber('admit-per-second', values['admit-per-second'], 1, 10_000),
+    activeCap: wholeNumber('active-cap', values['active-cap'] ?? String(defaultCap(buyers)), 1, 100_000),
+    providerQuota: readQuota(values['provider-quota']),
+    keep: values.keep,
+  };
+}
+
+/** Buyers who vanish keep their slot until their admission ends; a cap that they alone could fill would stop the line. */
+function defaultCap(buyers: number): number {
+  return Math.max(500, Math.ceil(buyers / 10));
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        buyers: { type: 'string', default: '500' },
+        event: { type: 'string', default: 'demo' },
+        seed: { type: 'string', default: '1' },
+        ramp: { type: 'string', default: '10' },
+        minutes: { type: 'string', default: '15' },
+        'load-processes': { type: 'string' },
+        'server-processes': { type: 'string', default: '2' },
+        'admit-per-second': { type: 'string', default: '100' },
+        'active-cap': { type: 'string' },
+        'provider-quota': { type: 'string', default: 'stripe' },
+        keep: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function wholeNumber(name: string, text: string, low: number, high: number): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= low && value <= high) return value;
+  throw new UsageError(`--${name} takes a whole number from ${low} to ${high}, not ${text}`);
+}
+
+function readEvent(text: string): RushOptions['event'] {
+  if (text === 'demo') return { kind: 'demo' };
+  const seats = /^stadium:(\d+)$/.exec(text)?.[1];
+  if (seats === undefined) throw new UsageError(`--event takes demo or stadium:SEATS, not ${text}`);
+  return { kind: 'stadium', seats: wholeNumber('event stadium', seats, 1, 100_000) };
+}
+
+function readQuota(text: string): RushOptions['providerQuota'] {
+  if (text === 'stripe' || text === 'lifted') return text;
+  throw new UsageError(`--provider-quota takes stripe or lifted, not ${text}`);
+}

@@ -1,0 +1,187 @@
+import type { Verdict } from './auditor.js';
+import { Histogram, type LatencySummary } from './histogram.js';
+import type { ProcessUse } from './machine.js';
+import type { RushOptions } from './options.js';
+import { type BuyerRecord, type LatencyName, type LoadResult, latencyNames, type Violation } from './records.js';
+
+export interface Report {
+  readonly verdict: 'no violation' | 'VIOLATIONS';
+  readonly violations: readonly Violation[];
+  readonly examined: Verdict['examined'];
+  readonly run: {
+    readonly buyers: number;
+    readonly event: string;
+    readonly seed: number;
+    readonly seats: number;
+    readonly tookMs: number;
+    readonly serverProcesses: number;
+    readonly loadProcesses: number;
+    readonly providerQuota: string;
+    readonly database: Readonly<Record<string, string>>;
+  };
+  readonly ends: Readonly<Record<string, number>>;
+  readonly admitted: { readonly total: number; readonly perSecond: number; readonly bestSecond: number };
+  readonly orders: { readonly paid: number; readonly paidPerMinute: number; readonly seatsSold: number };
+  readonly latencies: Readonly<Record<LatencyName, LatencySummary>>;
+  readonly contention: { readonly lostClaims: number; readonly claims: number; readonly share: number };
+  readonly deliveries: { readonly total: number; readonly perSecond: number; readonly bytesPerSecond: number };
+  readonly sockets: { readonly reconnects: number; readonly mapGaps: number };
+  readonly refusals: Readonly<Record<string, number>>;
+  readonly generator: readonly { readonly loopDelayP99Ms: number; readonly loopDelayMaxMs: number }[];
+  readonly processes: readonly ProcessUse[];
+}
+
+export interface Findings {
+  readonly options: RushOptions;
+  readonly results: readonly LoadResult[];
+  readonly verdict: Verdict;
+  readonly processes: readonly ProcessUse[];
+  readonly database: Readonly<Record<string, string>>;
+  readonly tookMs: number;
+}
+
+export function makeReport({ options, results, verdict, processes, database, tookMs }: Findings): Report {
+  const buyers = results.flatMap((result) => result.records);
+  const sum = (read: (buyer: BuyerRecord) => number) => buyers.reduce((total, buyer) => total + read(buyer), 0);
+  const admittedAtMs = results.flatMap((result) => result.admittedAtMs);
+  const completedAtMs = results.flatMap((result) => result.completedAtMs);
+  const deliveries = results.reduce((total, result) => total + result.deliveries, 0);
+  const bytes = results.reduce((total, result) => total + result.deliveredBytes, 0);
+  const lostClaims = sum((buyer) => buyer.contended);
+  const claims = lostClaims + sum((buyer) => buyer.beliefs.length);
+  const violations = [...results.flatMap((result) => result.violations), ...verdict.violations];
+  return {
+    verdict: violations.length === 0 ? 'no violation' : 'VIOLATIONS',
+    violations,
+    examined: verdict.examined,
+    run: {
+      buyers: options.buyers,
+      event: options.event.kind === 'demo' ? 'demo' : `stadium:${options.event.seats}`,
+      seed: options.seed,
+      seats: verdict.examined.seats ?? 0,
+      tookMs,
+      serverProcesses: options.serverProcesses,
+      loadProcesses: options.loadProcesses,
+      providerQuota: options.providerQuota,
+      database,
+    },
+    ends: countBy(buyers.map((buyer) => buyer.end)),
+    admitted: {
+      total: admittedAtMs.length,
+      perSecond: rate(admittedAtMs, 1_000),
+      bestSecond: busiestSecond(admittedAtMs),
+    },
+    orders: {
+      paid: completedAtMs.length,
+      paidPerMinute: rate(completedAtMs, 60_000),
+      seatsSold: verdict.examined.tickets ?? 0,
+    },
+    latencies: mergeLatencies(results),
+    contention: { lostClaims, claims, share: claims === 0 ? 0 : Math.round((lostClaims / claims) * 1_000) / 1_000 },
+    deliveries: {
+      total: deliveries,
+      perSecond: Math.round(deliveries / (tookMs / 1_000)),
+      bytesPerSecond: Math.round(bytes / (tookMs / 1_000)),
+    },
+    sockets: { reconnects: sum((buyer) => buyer.reconnects), mapGaps: sum((buyer) => buyer.mapGaps) },
+    refusals: addUp(buyers.map((buyer) => buyer.refusals)),
+    generator: results.map(({ loopDelayP99Ms, loopDelayMaxMs }) => ({ loopDelayP99Ms, loopDelayMaxMs })),
+    processes,
+  };
+}
+
+function mergeLatencies(results: readonly LoadResult[]): Report['latencies'] {
+  const merge = (name: LatencyName) => {
+    const histogram = new Histogram();
+    for (const result of results) histogram.merge(result.latencies[name]);
+    return histogram.summary();
+  };
+  return Object.fromEntries(latencyNames.map((name) => [name, merge(name)])) as Report['latencies'];
+}
+
+/** Events per `unitMs`, from the first to the last. */
+function rate(instantsMs: readonly number[], unitMs: number): number {
+  if (instantsMs.length < 2) return instantsMs.length;
+  let first = Number.POSITIVE_INFINITY;
+  let last = 0;
+  for (const at of instantsMs) {
+    first = Math.min(first, at);
+    last = Math.max(last, at);
+  }
+  return Math.round((instantsMs.length / Math.max(1, last - first)) * unitMs * 10) / 10;
+}
+
+function busiestSecond(instantsMs: readonly number[]): number {
+  return Math.max(0, ...Object.values(countBy(instantsMs.map((at) => String(Math.floor(at / 1_000))))));
+}
+
+function countBy(names: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
+}
+
+function addUp(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const total: Record<string, number> = {};
+  for (const counts of all)
+    for (const [name, count] of Object.entries(counts)) total[name] = (total[name] ?? 0) + count;
+  return total;
+}
+
+const latencyTitles: Readonly<Record<LatencyName, string>> = {
+  session: 'start a session (HTTP)',
+  connect: 'open the socket',
+  join: 'join the line',
+  hold: 'hold seats',
+  checkout: 'start the checkout',
+  formReady: 'checkout to payment form',
+  payment: 'the provider’s answer',
+  ticket: 'paid to tickets',
+};
+
+/** The report for people. */
+export function describeReport(report: Report): string {
+  const { run, admitted, orders, contention, deliveries, sockets } = report;
+  const list = (counts: Readonly<Record<string, number>>) =>
+    Object.entries(counts)
+      .sort((a, b) => b[1] - a[1])
+      .map(([name, count]) => `${name} ${count}`)
+      .join(' · ') || 'none';
+  const latencies = latencyNames.map((name) => {
+    const { count, p50Ms, p95Ms, p99Ms, maxMs } = report.latencies[name];
+    return `  ${latencyTitles[name].padEnd(26)}${[count, p50Ms, p95Ms, p99Ms, maxMs].map((value) => String(value).padStart(10)).join('')}`;
+  });
+  const processes = report.processes.map(({ name, cpuMs, peakRssBytes }) => {
+    const share = `${Math.round((cpuMs / run.tookMs) * 100)} %`;
+    return `  ${name.padEnd(26)}${`${(cpuMs / 1_000).toFixed(1)} s`.padStart(10)}${share.padStart(10)}${`${Math.round(peakRssBytes / 2 ** 20)} MiB`.padStart(12)}`;
+  });
+  const database = Object.entries(run.database).map(([name, value]) => `${name} ${value}`);
+  return `
+The rush: ${run.buyers} buyers, ${run.event} (${run.seats} places), seed ${run.seed}, ${(run.tookMs / 1_000).toFixed(1)} s
+  ${run.serverProcesses} server and ${run.loadProcesses} load processes · provider quota: ${run.providerQuota}
+  Postgres: ${database.join(' · ')}
+
+Ends           ${list(report.ends)}
+Admitted       ${admitted.total}: ${admitted.perSecond}/s, best second ${admitted.bestSecond}
+Orders paid    ${orders.paid}: ${orders.paidPerMinute}/min · ${orders.seatsSold} tickets
+Contention     ${contention.lostClaims} of ${contention.claims} claims lost (${(contention.share * 100).toFixed(1)} %)
+Deliveries     ${deliveries.total}: ${deliveries.perSecond}/s, ${Math.round(deliveries.bytesPerSecond / 1_024)} KiB/s
+Sockets        ${sockets.reconnects} reconnects, ${sockets.mapGaps} gaps in the seat map
+Refusals       ${list(report.refusals)}
+
+Latency, ms                      count       p50       p95       p99       max
+${latencies.join('\n')}
+
+Processes                          CPU     of run    peak RSS
+${processes.join('\n')}
+  load generator event loop    p99 ${report.generator.map((one) => `${one.loopDelayP99Ms} ms`).join(', ')}
+
+${describeVerdict(report)}`;
+}
+
+function describeVerdict({ violations, examined }: Report): string {
+  const looked = Object.entries(examined).map(([name, count]) => `${count} ${name}`);
+  if (violations.length === 0) return `Auditor: no violation. Examined ${looked.join(', ')}.`;
+  const shown = violations.map(({ rule, evidence }) => `  ✗ ${rule}\n    ${JSON.stringify(evidence).slice(0, 2_000)}`);
+  return `Auditor: ${violations.length} rule(s) violated. Examined ${looked.join(', ')}.\n${shown.join('\n')}`;
+}

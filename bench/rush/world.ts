@@ -1,0 +1,19 @@
+import type { Traffic } from './connection.js';
+import type { Hall } from './hall.js';
+import type { Histogram } from './histogram.js';
+import type { HttpClient } from './http.js';
+import type { LatencyName } from './records.js';
+
+/** What the buyers of one load process share. */
+export interface LoadWorld {
+  readonly eventId: string;
+  readonly httpUrl: string;
+  readonly socketUrl: string;
+  readonly localAddress: string;
+  readonly http: HttpClient;
+  readonly hall: Hall;
+  readonly traffic: Traffic;
+  readonly latencies: Readonly<Record<LatencyName, Histogram>>;
+  readonly admittedAtMs: number[];
+  readonly completedAtMs: number[];
+}

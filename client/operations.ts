@@ -1,0 +1,1860 @@
+/** Internal type. DO NOT USE DIRECTLY. */
+type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
+/** Internal type. DO NOT USE DIRECTLY. */
+export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
+import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
+export type CancelOrderInput = {
+  idempotencyKey: string;
+  orderId: string;
+};
+
+/** What a place of one category costs, in minor units. */
+export type CategoryPriceInput = {
+  /** Name of a category of the venue or of standing places. */
+  category: string;
+  feeMinor?: number;
+  priceMinor: number;
+};
+
+export type CategoryQuantityInput = {
+  categoryId: string;
+  quantity: number;
+};
+
+export type CloseSaleInput = {
+  eventId: string;
+};
+
+/** A workshop needs a name, a start, a price and a number of standing places; everything else has a default. */
+export type CreateEventInput = {
+  activeCap?: number | null | undefined;
+  admitPerSecond?: number | null | undefined;
+  /** ISO 4217. */
+  currency: string;
+  /** How long a hold lives before it is extended or checked out. */
+  holdTtlSeconds?: number | null | undefined;
+  maxSeatsPerHold?: number | null | undefined;
+  maxSeatsPerPerson?: number | null | undefined;
+  name: string;
+  prices: Array<CategoryPriceInput>;
+  /** Defaults to now. */
+  saleOpensAt?: string | null | undefined;
+  standing?: Array<StandingPlacesInput>;
+  startsAt: string;
+  /** IANA time zone. */
+  timeZone?: string;
+  venueId?: string | null | undefined;
+  /** Whether a hold needs an admission. */
+  waitingRoom?: boolean;
+};
+
+/** DRAFT: only its organizer sees it. PUBLISHED: it has an inventory. CLOSED: its sale is over. */
+export type EventState =
+  | 'CLOSED'
+  | 'DRAFT'
+  | 'PUBLISHED';
+
+export type ExtendHoldInput = {
+  fence: string;
+  holdId: string;
+  idempotencyKey: string;
+};
+
+export type HoldSeatsInput = {
+  eventId: string;
+  /** Your own name for this wish: repeating it returns the same hold. */
+  idempotencyKey: string;
+  seats: SeatSelection;
+};
+
+/** HELD: yours until expiresAt. CHECKOUT: an order is being paid. ISSUING: paid, tickets are being made. SOLD, RELEASED, EXPIRED, LOST: over. */
+export type HoldState =
+  | 'CHECKOUT'
+  | 'EXPIRED'
+  | 'HELD'
+  | 'ISSUING'
+  | 'LOST'
+  | 'RELEASED'
+  | 'SOLD';
+
+export type ImportVenueInput = {
+  /** Defaults to the name in the plan. */
+  name?: string | null | undefined;
+  /** The text of a seating plan in the open JSON format that pretix imports. */
+  plan: string;
+};
+
+export type JoinQueueInput = {
+  eventId: string;
+};
+
+export type LeaveQueueInput = {
+  entryId: string;
+};
+
+/** The life of an order. Final: COMPLETED, CANCELED, EXPIRED, LOST, REFUNDED. */
+export type OrderState =
+  | 'AWAITING_PAYMENT'
+  | 'CANCELED'
+  | 'CANCELING'
+  | 'COMPLETED'
+  | 'CONFIRMED'
+  | 'EXPIRED'
+  | 'ISSUING'
+  | 'LOST'
+  | 'PAYMENT_DELAYED'
+  | 'PAYMENT_PREPARING'
+  | 'REFUNDED'
+  | 'REFUNDING';
+
+/** Whether a part answers. */
+export type PartState =
+  | 'DOWN'
+  | 'UP';
+
+export type PublishEventInput = {
+  eventId: string;
+};
+
+/** LEFT, EXPIRED (away too long, or the admission ran out) and COMPLETED (bought) are final: join again for a new place. */
+export type QueueEntryState =
+  | 'ADMITTED'
+  | 'COMPLETED'
+  | 'EXPIRED'
+  | 'LEFT'
+  | 'WAITING';
+
+/** LOBBY: before the sale. DRAWING: the lobby is being put in order. OPEN: admitting. SOLD_OUT: nothing is left. CLOSED: over. */
+export type QueuePhase =
+  | 'CLOSED'
+  | 'DRAWING'
+  | 'LOBBY'
+  | 'OPEN'
+  | 'PAUSED'
+  | 'SOLD_OUT';
+
+export type ReleaseHoldInput = {
+  fence: string;
+  holdId: string;
+  idempotencyKey: string;
+};
+
+/** Whether seats can be had now. */
+export type SaleState =
+  | 'CLOSED'
+  | 'DRAFT'
+  | 'OPEN'
+  | 'SCHEDULED'
+  | 'SOLD_OUT';
+
+/** What you know already. */
+export type SeatMapCursor = {
+  epoch: string;
+  layoutVersion: number;
+  version: number;
+};
+
+/** Exactly one of them. */
+export type SeatSelection =
+  {   /** The best block of neighbouring seats of a category. */
+  bestAvailable: CategoryQuantityInput; seatIds?: never; standing?: never; }
+  |  { bestAvailable?: never;   /** These seats, all or none. */
+  seatIds: Array<string>; standing?: never; }
+  |  { bestAvailable?: never; seatIds?: never;   /** Standing places of a category. */
+  standing: CategoryQuantityInput; };
+
+export type SignInInput = {
+  email: string;
+  password: string;
+};
+
+/** Standing places, sold without a number. */
+export type StandingPlacesInput = {
+  /** Category of the venue, or a new one. */
+  category: string;
+  name: string;
+  places: number;
+  /** Section of the venue, or a new one. */
+  section: string;
+};
+
+export type StartCheckoutInput = {
+  fence: string;
+  holdId: string;
+  idempotencyKey: string;
+};
+
+export type StartGuestSessionInput = {
+  /** Free text for your own logs; it is not stored. */
+  clientName?: string | null | undefined;
+};
+
+/** PENDING_CAPTURE: yours, the money is being taken. VALID: it opens the door. VOID: it does not any more. */
+export type TicketState =
+  | 'PENDING_CAPTURE'
+  | 'VALID'
+  | 'VOID';
+
+/** What is left out stays as it is. */
+export type UpdateAdmissionInput = {
+  activeCap?: number | null | undefined;
+  admitPerSecond?: number | null | undefined;
+  eventId: string;
+  waitingRoom?: boolean | null | undefined;
+};
+
+/** GUEST: a buyer. ORGANIZER, ADMIN: somebody with an account. */
+export type ViewerRole =
+  | 'ADMIN'
+  | 'GUEST'
+  | 'ORGANIZER';
+
+export type EventPartsFragment = { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: boolean, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> };
+
+export type EventQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type EventQuery = { event: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: boolean, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } | null };
+
+export type EventsQueryVariables = Exact<{
+  first: number;
+  after?: string | null | undefined;
+}>;
+
+
+export type EventsQuery = { events: { edges: Array<{ cursor: string, node: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: boolean, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } };
+
+export type OrderPartsFragment = { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> };
+
+export type StartCheckoutMutationVariables = Exact<{
+  input: StartCheckoutInput;
+}>;
+
+
+export type StartCheckoutMutation = { startCheckout: { order: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } | null, errors: Array<
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null, state: string }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null, retryAfterMs: number }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null, seatIds: Array<string> }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+    > } };
+
+export type CancelOrderMutationVariables = Exact<{
+  input: CancelOrderInput;
+}>;
+
+
+export type CancelOrderMutation = { cancelOrder: { order: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } | null, errors: Array<
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null, state: string }
+      | { code: string, message: string, path: Array<string> | null }
+    > } };
+
+export type OrderQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type OrderQuery = { order: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } | null };
+
+export type OrderUpdatedSubscriptionVariables = Exact<{
+  orderId: string;
+}>;
+
+
+export type OrderUpdatedSubscription = { orderUpdated: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } };
+
+export type MyOrdersQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type MyOrdersQuery = { viewer: { personId: string, role: ViewerRole, expiresAt: string, orders: Array<{ id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> }> } | null };
+
+export type ImportVenueMutationVariables = Exact<{
+  input: ImportVenueInput;
+}>;
+
+
+export type ImportVenueMutation = { importVenue: { venue: { id: string, name: string, seatCount: number } | null, errors: Array<
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null, errors: Array<{ path: string, message: string }> }
+    > } };
+
+export type CreateEventMutationVariables = Exact<{
+  input: CreateEventInput;
+}>;
+
+
+export type CreateEventMutation = { createEvent: { event: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: boolean, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } | null, errors: Array<
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+    > } };
+
+export type PublishEventMutationVariables = Exact<{
+  input: PublishEventInput;
+}>;
+
+
+export type PublishEventMutation = { publishEvent: { event: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: boolean, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } | null, errors: Array<
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+    > } };
+
+export type UpdateAdmissionMutationVariables = Exact<{
+  input: UpdateAdmissionInput;
+}>;
+
+
+export type UpdateAdmissionMutation = { updateAdmission: { event: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: boolean, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } | null, errors: Array<
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+    > } };
+
+export type CloseSaleMutationVariables = Exact<{
+  input: CloseSaleInput;
+}>;
+
+
+export type CloseSaleMutation = { closeSale: { event: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: boolean, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } | null, errors: Array<
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+    > } };
+
+export type QueueEntryPartsFragment = { id: string, eventId: string, phase: QueuePhase, state: QueueEntryState, number: number | null, position: number | null, peopleAhead: number | null, nextPushInMs: number | null, now: string, admission: { token: string, expiresAt: string } | null };
+
+export type JoinQueueMutationVariables = Exact<{
+  input: JoinQueueInput;
+}>;
+
+
+export type JoinQueueMutation = { joinQueue: { entry: { place: string, id: string, eventId: string, phase: QueuePhase, state: QueueEntryState, number: number | null, position: number | null, peopleAhead: number | null, nextPushInMs: number | null, now: string, admission: { token: string, expiresAt: string } | null } | null, errors: Array<
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null, retryAfterMs: number }
+      | { code: string, message: string, path: Array<string> | null, retryAfterMs: number }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+    > } };
+
+export type LeaveQueueMutationVariables = Exact<{
+  input: LeaveQueueInput;
+}>;
+
+
+export type LeaveQueueMutation = { leaveQueue: { entry: { id: string, eventId: string, phase: QueuePhase, state: QueueEntryState, number: number | null, position: number | null, peopleAhead: number | null, nextPushInMs: number | null, now: string, admission: { token: string, expiresAt: string } | null } | null, errors: Array<
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null, retryAfterMs: number }
+      | { code: string, message: string, path: Array<string> | null }
+    > } };
+
+export type QueueEntryQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type QueueEntryQuery = { queueEntry: { place: string, id: string, eventId: string, phase: QueuePhase, state: QueueEntryState, number: number | null, position: number | null, peopleAhead: number | null, nextPushInMs: number | null, now: string, admission: { token: string, expiresAt: string } | null } | null };
+
+export type QueuePositionChangedSubscriptionVariables = Exact<{
+  entryId: string;
+}>;
+
+
+export type QueuePositionChangedSubscription = { queuePositionChanged: { id: string, eventId: string, phase: QueuePhase, state: QueueEntryState, number: number | null, position: number | null, peopleAhead: number | null, nextPushInMs: number | null, now: string, admission: { token: string, expiresAt: string } | null } };
+
+export type SalesPartsFragment = { eventId: string, epoch: string, version: number, waiting: number, admitted: number, now: string, categories: Array<{ categoryId: string, name: string, capacity: number, available: number, held: number, issuing: number, sold: number, returning: number, blocked: number, revenue: { amountMinor: number, currency: string } }>, minutes: Array<{ minute: string, sold: number, revenue: { amountMinor: number, currency: string } }>, revenue: { amountMinor: number, currency: string } };
+
+export type SalesQueryVariables = Exact<{
+  eventId: string;
+}>;
+
+
+export type SalesQuery = { sales: { eventId: string, epoch: string, version: number, waiting: number, admitted: number, now: string, categories: Array<{ categoryId: string, name: string, capacity: number, available: number, held: number, issuing: number, sold: number, returning: number, blocked: number, revenue: { amountMinor: number, currency: string } }>, minutes: Array<{ minute: string, sold: number, revenue: { amountMinor: number, currency: string } }>, revenue: { amountMinor: number, currency: string } } | null };
+
+export type SalesChangedSubscriptionVariables = Exact<{
+  eventId: string;
+}>;
+
+
+export type SalesChangedSubscription = { salesChanged: { eventId: string, epoch: string, version: number, waiting: number, admitted: number, now: string, categories: Array<{ categoryId: string, name: string, capacity: number, available: number, held: number, issuing: number, sold: number, returning: number, blocked: number, revenue: { amountMinor: number, currency: string } }>, minutes: Array<{ minute: string, sold: number, revenue: { amountMinor: number, currency: string } }>, revenue: { amountMinor: number, currency: string } } };
+
+export type HoldPartsFragment = { id: string, eventId: string, state: HoldState, fence: string, expiresAt: string, payBy: string | null, extensionsEndAt: string, expiryWarning: boolean, orderId: string | null, now: string, seats: Array<{ id: string, index: number, sectionName: string, rowLabel: string | null, seatLabel: string | null, categoryId: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string } }>, total: { amountMinor: number, currency: string } };
+
+export type SeatMapQueryVariables = Exact<{
+  eventId: string;
+}>;
+
+
+export type SeatMapQuery = { seatMap: { eventId: string, layoutVersion: number, seatCount: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, sections: Array<{ id: string, name: string, firstSeats: Array<number>, counts: Array<number>, rows: Array<{ label: string, seats: Array<{ id: string, index: number, label: string, x: number, y: number, categoryId: string }> }>, standing: Array<{ name: string, categoryId: string, firstSeat: number, count: number }> }> } | null };
+
+export type SeatMapChangedSubscriptionVariables = Exact<{
+  eventId: string;
+  sectionId?: string | null | undefined;
+  since?: SeatMapCursor | null | undefined;
+}>;
+
+
+export type SeatMapChangedSubscription = { seatMapChanged:
+    | { epoch: string, version: number, fromVersion: number, layoutVersion: number, seats: string, states: string }
+    | { epoch: string, version: number, layoutVersion: number, states: string }
+   };
+
+export type HoldSeatsMutationVariables = Exact<{
+  input: HoldSeatsInput;
+}>;
+
+
+export type HoldSeatsMutation = { holdSeats: { hold: { id: string, eventId: string, state: HoldState, fence: string, expiresAt: string, payBy: string | null, extensionsEndAt: string, expiryWarning: boolean, orderId: string | null, now: string, seats: Array<{ id: string, index: number, sectionName: string, rowLabel: string | null, seatLabel: string | null, categoryId: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string } }>, total: { amountMinor: number, currency: string } } | null, errors: Array<
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null, available: number }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null, limit: number }
+      | { code: string, message: string, path: Array<string> | null, retryAfterMs: number }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null, opensAt: string }
+      | { code: string, message: string, path: Array<string> | null, seatIds: Array<string> }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null, limit: number }
+      | { code: string, message: string, path: Array<string> | null }
+    > } };
+
+export type ExtendHoldMutationVariables = Exact<{
+  input: ExtendHoldInput;
+}>;
+
+
+export type ExtendHoldMutation = { extendHold: { hold: { id: string, eventId: string, state: HoldState, fence: string, expiresAt: string, payBy: string | null, extensionsEndAt: string, expiryWarning: boolean, orderId: string | null, now: string, seats: Array<{ id: string, index: number, sectionName: string, rowLabel: string | null, seatLabel: string | null, categoryId: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string } }>, total: { amountMinor: number, currency: string } } | null, errors: Array<
+      | { code: string, message: string, path: Array<string> | null, extensionsEndAt: string }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null, state: string }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null, retryAfterMs: number }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+    > } };
+
+export type ReleaseHoldMutationVariables = Exact<{
+  input: ReleaseHoldInput;
+}>;
+
+
+export type ReleaseHoldMutation = { releaseHold: { hold: { id: string, eventId: string, state: HoldState, fence: string, expiresAt: string, payBy: string | null, extensionsEndAt: string, expiryWarning: boolean, orderId: string | null, now: string, seats: Array<{ id: string, index: number, sectionName: string, rowLabel: string | null, seatLabel: string | null, categoryId: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string } }>, total: { amountMinor: number, currency: string } } | null, errors: Array<
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null, state: string }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null, retryAfterMs: number }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+    > } };
+
+export type HoldQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type HoldQuery = { hold: { id: string, eventId: string, state: HoldState, fence: string, expiresAt: string, payBy: string | null, extensionsEndAt: string, expiryWarning: boolean, orderId: string | null, now: string, seats: Array<{ id: string, index: number, sectionName: string, rowLabel: string | null, seatLabel: string | null, categoryId: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string } }>, total: { amountMinor: number, currency: string } } | null };
+
+export type HoldUpdatedSubscriptionVariables = Exact<{
+  holdId: string;
+}>;
+
+
+export type HoldUpdatedSubscription = { holdUpdated: { id: string, eventId: string, state: HoldState, fence: string, expiresAt: string, payBy: string | null, extensionsEndAt: string, expiryWarning: boolean, orderId: string | null, now: string, seats: Array<{ id: string, index: number, sectionName: string, rowLabel: string | null, seatLabel: string | null, categoryId: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string } }>, total: { amountMinor: number, currency: string } } };
+
+export type StartGuestSessionMutationVariables = Exact<{
+  input: StartGuestSessionInput;
+}>;
+
+
+export type StartGuestSessionMutation = { startGuestSession: { session: { token: string, expiresAt: string, personId: string } | null, errors: Array<
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null, retryAfterMs: number }
+    > } };
+
+export type SignInMutationVariables = Exact<{
+  input: SignInInput;
+}>;
+
+
+export type SignInMutation = { signIn: { session: { token: string, expiresAt: string, personId: string } | null, errors: Array<
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null, retryAfterMs: number }
+      | { code: string, message: string, path: Array<string> | null }
+    > } };
+
+export type SystemStatusQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type SystemStatusQuery = { systemStatus: { database: PartState, redis: PartState, now: string } };
+
+export class TypedDocumentString<TResult, TVariables>
+  extends String
+  implements DocumentTypeDecoration<TResult, TVariables>
+{
+  __apiType?: NonNullable<DocumentTypeDecoration<TResult, TVariables>['__apiType']>;
+  private value: string;
+  public __meta__?: Record<string, any> | undefined;
+
+  constructor(value: string, __meta__?: Record<string, any> | undefined) {
+    super(value);
+    this.value = value;
+    this.__meta__ = __meta__;
+  }
+
+  override toString(): string & DocumentTypeDecoration<TResult, TVariables> {
+    return this.value;
+  }
+}
+export const EventPartsFragmentDoc = new TypedDocumentString(`
+    fragment EventParts on Event {
+  id
+  name
+  startsAt
+  timeZone
+  currency
+  saleOpensAt
+  saleState
+  state
+  waitingRoom
+  admitPerSecond
+  activeCap
+  maxSeatsPerPerson
+  maxSeatsPerHold
+  categories {
+    id
+    name
+    color
+    accessible
+    price {
+      amountMinor
+      currency
+    }
+    fee {
+      amountMinor
+      currency
+    }
+    total {
+      amountMinor
+      currency
+    }
+  }
+}
+    `, {"fragmentName":"EventParts"}) as unknown as TypedDocumentString<EventPartsFragment, unknown>;
+export const OrderPartsFragmentDoc = new TypedDocumentString(`
+    fragment OrderParts on Order {
+  id
+  eventId
+  state
+  version
+  total {
+    amountMinor
+    currency
+  }
+  lines {
+    seatId
+    description
+    price {
+      amountMinor
+      currency
+    }
+    fee {
+      amountMinor
+      currency
+    }
+    total {
+      amountMinor
+      currency
+    }
+  }
+  payBy
+  now
+  payment {
+    paymentIntentId
+    clientSecret
+    apiUrl
+    publishableKey
+  }
+  lastDecline
+  tickets {
+    id
+    orderId
+    seatId
+    state
+    description
+    qr
+  }
+}
+    `, {"fragmentName":"OrderParts"}) as unknown as TypedDocumentString<OrderPartsFragment, unknown>;
+export const QueueEntryPartsFragmentDoc = new TypedDocumentString(`
+    fragment QueueEntryParts on QueueEntry {
+  id
+  eventId
+  phase
+  state
+  number
+  position
+  peopleAhead
+  nextPushInMs
+  admission {
+    token
+    expiresAt
+  }
+  now
+}
+    `, {"fragmentName":"QueueEntryParts"}) as unknown as TypedDocumentString<QueueEntryPartsFragment, unknown>;
+export const SalesPartsFragmentDoc = new TypedDocumentString(`
+    fragment SalesParts on Sales {
+  eventId
+  epoch
+  version
+  categories {
+    categoryId
+    name
+    capacity
+    available
+    held
+    issuing
+    sold
+    returning
+    blocked
+    revenue {
+      amountMinor
+      currency
+    }
+  }
+  minutes {
+    minute
+    sold
+    revenue {
+      amountMinor
+      currency
+    }
+  }
+  waiting
+  admitted
+  revenue {
+    amountMinor
+    currency
+  }
+  now
+}
+    `, {"fragmentName":"SalesParts"}) as unknown as TypedDocumentString<SalesPartsFragment, unknown>;
+export const HoldPartsFragmentDoc = new TypedDocumentString(`
+    fragment HoldParts on Hold {
+  id
+  eventId
+  state
+  fence
+  seats {
+    id
+    index
+    sectionName
+    rowLabel
+    seatLabel
+    categoryId
+    price {
+      amountMinor
+      currency
+    }
+    fee {
+      amountMinor
+      currency
+    }
+  }
+  total {
+    amountMinor
+    currency
+  }
+  expiresAt
+  payBy
+  extensionsEndAt
+  expiryWarning
+  orderId
+  now
+}
+    `, {"fragmentName":"HoldParts"}) as unknown as TypedDocumentString<HoldPartsFragment, unknown>;
+export const EventDocument = new TypedDocumentString(`
+    query Event($id: ID!) {
+  event(id: $id) {
+    ...EventParts
+  }
+}
+    fragment EventParts on Event {
+  id
+  name
+  startsAt
+  timeZone
+  currency
+  saleOpensAt
+  saleState
+  state
+  waitingRoom
+  admitPerSecond
+  activeCap
+  maxSeatsPerPerson
+  maxSeatsPerHold
+  categories {
+    id
+    name
+    color
+    accessible
+    price {
+      amountMinor
+      currency
+    }
+    fee {
+      amountMinor
+      currency
+    }
+    total {
+      amountMinor
+      currency
+    }
+  }
+}`) as unknown as TypedDocumentString<EventQuery, EventQueryVariables>;
+export const EventsDocument = new TypedDocumentString(`
+    query Events($first: Int!, $after: String) {
+  events(first: $first, after: $after) {
+    edges {
+      cursor
+      node {
+        ...EventParts
+      }
+    }
+    pageInfo {
+      endCursor
+      hasNextPage
+    }
+  }
+}
+    fragment EventParts on Event {
+  id
+  name
+  startsAt
+  timeZone
+  currency
+  saleOpensAt
+  saleState
+  state
+  waitingRoom
+  admitPerSecond
+  activeCap
+  maxSeatsPerPerson
+  maxSeatsPerHold
+  categories {
+    id
+    name
+    color
+    accessible
+    price {
+      amountMinor
+      currency
+    }
+    fee {
+      amountMinor
+      currency
+    }
+    total {
+      amountMinor
+      currency
+    }
+  }
+}`) as unknown as TypedDocumentString<EventsQuery, EventsQueryVariables>;
+export const StartCheckoutDocument = new TypedDocumentString(`
+    mutation StartCheckout($input: StartCheckoutInput!) {
+  startCheckout(input: $input) {
+    order {
+      ...OrderParts
+    }
+    errors {
+      ... on UserError {
+        code
+        message
+        path
+      }
+      ... on Rebuilding {
+        retryAfterMs
+      }
+      ... on HoldNotActive {
+        state
+      }
+      ... on SeatsUnavailable {
+        seatIds
+      }
+    }
+  }
+}
+    fragment OrderParts on Order {
+  id
+  eventId
+  state
+  version
+  total {
+    amountMinor
+    currency
+  }
+  lines {
+    seatId
+    description
+    price {
+      amountMinor
+      currency
+    }
+    fee {
+      amountMinor
+      currency
+    }
+    total {
+      amountMinor
+      currency
+    }
+  }
+  payBy
+  now
+  payment {
+    paymentIntentId
+    clientSecret
+    apiUrl
+    publishableKey
+  }
+  lastDecline
+  tickets {
+    id
+    orderId
+    seatId
+    state
+    description
+    qr
+  }
+}`) as unknown as TypedDocumentString<StartCheckoutMutation, StartCheckoutMutationVariables>;
+export const CancelOrderDocument = new TypedDocumentString(`
+    mutation CancelOrder($input: CancelOrderInput!) {
+  cancelOrder(input: $input) {
+    order {
+      ...OrderParts
+    }
+    errors {
+      ... on UserError {
+        code
+        message
+        path
+      }
+      ... on OrderNotCancelable {
+        state
+      }
+    }
+  }
+}
+    fragment OrderParts on Order {
+  id
+  eventId
+  state
+  version
+  total {
+    amountMinor
+    currency
+  }
+  lines {
+    seatId
+    description
+    price {
+      amountMinor
+      currency
+    }
+    fee {
+      amountMinor
+      currency
+    }
+    total {
+      amountMinor
+      currency
+    }
+  }
+  payBy
+  now
+  payment {
+    paymentIntentId
+    clientSecret
+    apiUrl
+    publishableKey
+  }
+  lastDecline
+  tickets {
+    id
+    orderId
+    seatId
+    state
+    description
+    qr
+  }
+}`) as unknown as TypedDocumentString<CancelOrderMutation, CancelOrderMutationVariables>;
+export const OrderDocument = new TypedDocumentString(`
+    query Order($id: ID!) {
+  order(id: $id) {
+    ...OrderParts
+  }
+}
+    fragment OrderParts on Order {
+  id
+  eventId
+  state
+  version
+  total {
+    amountMinor
+    currency
+  }
+  lines {
+    seatId
+    description
+    price {
+      amountMinor
+      currency
+    }
+    fee {
+      amountMinor
+      currency
+    }
+    total {
+      amountMinor
+      currency
+    }
+  }
+  payBy
+  now
+  payment {
+    paymentIntentId
+    clientSecret
+    apiUrl
+    publishableKey
+  }
+  lastDecline
+  tickets {
+    id
+    orderId
+    seatId
+    state
+    description
+    qr
+  }
+}`) as unknown as TypedDocumentString<OrderQuery, OrderQueryVariables>;
+export const OrderUpdatedDocument = new TypedDocumentString(`
+    subscription OrderUpdated($orderId: ID!) {
+  orderUpdated(orderId: $orderId) {
+    ...OrderParts
+  }
+}
+    fragment OrderParts on Order {
+  id
+  eventId
+  state
+  version
+  total {
+    amountMinor
+    currency
+  }
+  lines {
+    seatId
+    description
+    price {
+      amountMinor
+      currency
+    }
+    fee {
+      amountMinor
+      currency
+    }
+    total {
+      amountMinor
+      currency
+    }
+  }
+  payBy
+  now
+  payment {
+    paymentIntentId
+    clientSecret
+    apiUrl
+    publishableKey
+  }
+  lastDecline
+  tickets {
+    id
+    orderId
+    seatId
+    state
+    description
+    qr
+  }
+}`) as unknown as TypedDocumentString<OrderUpdatedSubscription, OrderUpdatedSubscriptionVariables>;
+export const MyOrdersDocument = new TypedDocumentString(`
+    query MyOrders {
+  viewer {
+    personId
+    role
+    expiresAt
+    orders {
+      ...OrderParts
+    }
+  }
+}
+    fragment OrderParts on Order {
+  id
+  eventId
+  state
+  version
+  total {
+    amountMinor
+    currency
+  }
+  lines {
+    seatId
+    description
+    price {
+      amountMinor
+      currency
+    }
+    fee {
+      amountMinor
+      currency
+    }
+    total {
+      amountMinor
+      currency
+    }
+  }
+  payBy
+  now
+  payment {
+    paymentIntentId
+    clientSecret
+    apiUrl
+    publishableKey
+  }
+  lastDecline
+  tickets {
+    id
+    orderId
+    seatId
+    state
+    description
+    qr
+  }
+}`) as unknown as TypedDocumentString<MyOrdersQuery, MyOrdersQueryVariables>;
+export const ImportVenueDocument = new TypedDocumentString(`
+    mutation ImportVenue($input: ImportVenueInput!) {
+  importVenue(input: $input) {
+    venue {
+      id
+      name
+      seatCount
+    }
+    errors {
+      ... on UserError {
+        code
+        message
+        path
+      }
+      ... on VenuePlanInvalid {
+        errors {
+          path
+          message
+        }
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<ImportVenueMutation, ImportVenueMutationVariables>;
+export const CreateEventDocument = new TypedDocumentString(`
+    mutation CreateEvent($input: CreateEventInput!) {
+  createEvent(input: $input) {
+    event {
+      ...EventParts
+    }
+    errors {
+      ... on UserError {
+        code
+        message
+        path
+      }
+    }
+  }
+}
+    fragment EventParts on Event {
+  id
+  name
+  startsAt
+  timeZone
+  currency
+  saleOpensAt
+  saleState
+  state
+  waitingRoom
+  admitPerSecond
+  activeCap
+  maxSeatsPerPerson
+  maxSeatsPerHold
+  categories {
+    id
+    name
+    color
+    accessible
+    price {
+      amountMinor
+      currency
+    }
+    fee {
+      amountMinor
+      currency
+    }
+    total {
+      amountMinor
+      currency
+    }
+  }
+}`) as unknown as TypedDocumentString<CreateEventMutation, CreateEventMutationVariables>;
+export const PublishEventDocument = new TypedDocumentString(`
+    mutation PublishEvent($input: PublishEventInput!) {
+  publishEvent(input: $input) {
+    event {
+      ...EventParts
+    }
+    errors {
+      ... on UserError {
+        code
+        message
+        path
+      }
+    }
+  }
+}
+    fragment EventParts on Event {
+  id
+  name
+  startsAt
+  timeZone
+  currency
+  saleOpensAt
+  saleState
+  state
+  waitingRoom
+  admitPerSecond
+  activeCap
+  maxSeatsPerPerson
+  maxSeatsPerHold
+  categories {
+    id
+    name
+    color
+    accessible
+    price {
+      amountMinor
+      currency
+    }
+    fee {
+      amountMinor
+      currency
+    }
+    total {
+      amountMinor
+      currency
+    }
+  }
+}`) as unknown as TypedDocumentString<PublishEventMutation, PublishEventMutationVariables>;
+export const UpdateAdmissionDocument = new TypedDocumentString(`
+    mutation UpdateAdmission($input: UpdateAdmissionInput!) {
+  updateAdmission(input: $input) {
+    event {
+      ...EventParts
+    }
+    errors {
+      ... on UserError {
+        code
+        message
+        path
+      }
+    }
+  }
+}
+    fragment EventParts on Event {
+  id
+  name
+  startsAt
+  timeZone
+  currency
+  saleOpensAt
+  saleState
+  state
+  waitingRoom
+  admitPerSecond
+  activeCap
+  maxSeatsPerPerson
+  maxSeatsPerHold
+  categories {
+    id
+    name
+    color
+    accessible
+    price {
+      amountMinor
+      currency
+    }
+    fee {
+      amountMinor
+      currency
+    }
+    total {
+      amountMinor
+      currency
+    }
+  }
+}`) as unknown as TypedDocumentString<UpdateAdmissionMutation, UpdateAdmissionMutationVariables>;
+export const CloseSaleDocument = new TypedDocumentString(`
+    mutation CloseSale($input: CloseSaleInput!) {
+  closeSale(input: $input) {
+    event {
+      ...EventParts
+    }
+    errors {
+      ... on UserError {
+        code
+        message
+        path
+      }
+    }
+  }
+}
+    fragment EventParts on Event {
+  id
+  name
+  startsAt
+  timeZone
+  currency
+  saleOpensAt
+  saleState
+  state
+  waitingRoom
+  admitPerSecond
+  activeCap
+  maxSeatsPerPerson
+  maxSeatsPerHold
+  categories {
+    id
+    name
+    color
+    accessible
+    price {
+      amountMinor
+      currency
+    }
+    fee {
+      amountMinor
+      currency
+    }
+    total {
+      amountMinor
+      currency
+    }
+  }
+}`) as unknown as TypedDocumentString<CloseSaleMutation, CloseSaleMutationVariables>;
+export const JoinQueueDocument = new TypedDocumentString(`
+    mutation JoinQueue($input: JoinQueueInput!) {
+  joinQueue(input: $input) {
+    entry {
+      ...QueueEntryParts
+      place
+    }
+    errors {
+      ... on UserError {
+        code
+        message
+        path
+      }
+      ... on Rebuilding {
+        retryAfterMs
+      }
+      ... on QueueFull {
+        retryAfterMs
+      }
+    }
+  }
+}
+    fragment QueueEntryParts on QueueEntry {
+  id
+  eventId
+  phase
+  state
+  number
+  position
+  peopleAhead
+  nextPushInMs
+  admission {
+    token
+    expiresAt
+  }
+  now
+}`) as unknown as TypedDocumentString<JoinQueueMutation, JoinQueueMutationVariables>;
+export const LeaveQueueDocument = new TypedDocumentString(`
+    mutation LeaveQueue($input: LeaveQueueInput!) {
+  leaveQueue(input: $input) {
+    entry {
+      ...QueueEntryParts
+    }
+    errors {
+      ... on UserError {
+        code
+        message
+        path
+      }
+      ... on Rebuilding {
+        retryAfterMs
+      }
+    }
+  }
+}
+    fragment QueueEntryParts on QueueEntry {
+  id
+  eventId
+  phase
+  state
+  number
+  position
+  peopleAhead
+  nextPushInMs
+  admission {
+    token
+    expiresAt
+  }
+  now
+}`) as unknown as TypedDocumentString<LeaveQueueMutation, LeaveQueueMutationVariables>;
+export const QueueEntryDocument = new TypedDocumentString(`
+    query QueueEntry($id: ID!) {
+  queueEntry(id: $id) {
+    ...QueueEntryParts
+    place
+  }
+}
+    fragment QueueEntryParts on QueueEntry {
+  id
+  eventId
+  phase
+  state
+  number
+  position
+  peopleAhead
+  nextPushInMs
+  admission {
+    token
+    expiresAt
+  }
+  now
+}`) as unknown as TypedDocumentString<QueueEntryQuery, QueueEntryQueryVariables>;
+export const QueuePositionChangedDocument = new TypedDocumentString(`
+    subscription QueuePositionChanged($entryId: ID!) {
+  queuePositionChanged(entryId: $entryId) {
+    ...QueueEntryParts
+  }
+}
+    fragment QueueEntryParts on QueueEntry {
+  id
+  eventId
+  phase
+  state
+  number
+  position
+  peopleAhead
+  nextPushInMs
+  admission {
+    token
+    expiresAt
+  }
+  now
+}`) as unknown as TypedDocumentString<QueuePositionChangedSubscription, QueuePositionChangedSubscriptionVariables>;
+export const SalesDocument = new TypedDocumentString(`
+    query Sales($eventId: ID!) {
+  sales(eventId: $eventId) {
+    ...SalesParts
+  }
+}
+    fragment SalesParts on Sales {
+  eventId
+  epoch
+  version
+  categories {
+    categoryId
+    name
+    capacity
+    available
+    held
+    issuing
+    sold
+    returning
+    blocked
+    revenue {
+      amountMinor
+      currency
+    }
+  }
+  minutes {
+    minute
+    sold
+    revenue {
+      amountMinor
+      currency
+    }
+  }
+  waiting
+  admitted
+  revenue {
+    amountMinor
+    currency
+  }
+  now
+}`) as unknown as TypedDocumentString<SalesQuery, SalesQueryVariables>;
+export const SalesChangedDocument = new TypedDocumentString(`
+    subscription SalesChanged($eventId: ID!) {
+  salesChanged(eventId: $eventId) {
+    ...SalesParts
+  }
+}
+    fragment SalesParts on Sales {
+  eventId
+  epoch
+  version
+  categories {
+    categoryId
+    name
+    capacity
+    available
+    held
+    issuing
+    sold
+    returning
+    blocked
+    revenue {
+      amountMinor
+      currency
+    }
+  }
+  minutes {
+    minute
+    sold
+    revenue {
+      amountMinor
+      currency
+    }
+  }
+  waiting
+  admitted
+  revenue {
+    amountMinor
+    currency
+  }
+  now
+}`) as unknown as TypedDocumentString<SalesChangedSubscription, SalesChangedSubscriptionVariables>;
+export const SeatMapDocument = new TypedDocumentString(`
+    query SeatMap($eventId: ID!) {
+  seatMap(eventId: $eventId) {
+    eventId
+    layoutVersion
+    seatCount
+    categories {
+      id
+      name
+      color
+      accessible
+      price {
+        amountMinor
+        currency
+      }
+      fee {
+        amountMinor
+        currency
+      }
+      total {
+        amountMinor
+        currency
+      }
+    }
+    sections {
+      id
+      name
+      firstSeats
+      counts
+      rows {
+        label
+        seats {
+          id
+          index
+          label
+          x
+          y
+          categoryId
+        }
+      }
+      standing {
+        name
+        categoryId
+        firstSeat
+        count
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<SeatMapQuery, SeatMapQueryVariables>;
+export const SeatMapChangedDocument = new TypedDocumentString(`
+    subscription SeatMapChanged($eventId: ID!, $sectionId: ID, $since: SeatMapCursor) {
+  seatMapChanged(eventId: $eventId, sectionId: $sectionId, since: $since) {
+    ... on SeatMapSnapshot {
+      epoch
+      version
+      layoutVersion
+      states
+    }
+    ... on SeatMapDelta {
+      epoch
+      version
+      fromVersion
+      layoutVersion
+      seats
+      states
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<SeatMapChangedSubscription, SeatMapChangedSubscriptionVariables>;
+export const HoldSeatsDocument = new TypedDocumentString(`
+    mutation HoldSeats($input: HoldSeatsInput!) {
+  holdSeats(input: $input) {
+    hold {
+      ...HoldParts
+    }
+    errors {
+      ... on UserError {
+        code
+        message
+        path
+      }
+      ... on Rebuilding {
+        retryAfterMs
+      }
+      ... on SaleNotOpen {
+        opensAt
+      }
+      ... on SeatsUnavailable {
+        seatIds
+      }
+      ... on NoAdjacentSeats {
+        available
+      }
+      ... on TooManySeats {
+        limit
+      }
+      ... on PersonLimitReached {
+        limit
+      }
+    }
+  }
+}
+    fragment HoldParts on Hold {
+  id
+  eventId
+  state
+  fence
+  seats {
+    id
+    index
+    sectionName
+    rowLabel
+    seatLabel
+    categoryId
+    price {
+      amountMinor
+      currency
+    }
+    fee {
+      amountMinor
+      currency
+    }
+  }
+  total {
+    amountMinor
+    currency
+  }
+  expiresAt
+  payBy
+  extensionsEndAt
+  expiryWarning
+  orderId
+  now
+}`) as unknown as TypedDocumentString<HoldSeatsMutation, HoldSeatsMutationVariables>;
+export const ExtendHoldDocument = new TypedDocumentString(`
+    mutation ExtendHold($input: ExtendHoldInput!) {
+  extendHold(input: $input) {
+    hold {
+      ...HoldParts
+    }
+    errors {
+      ... on UserError {
+        code
+        message
+        path
+      }
+      ... on Rebuilding {
+        retryAfterMs
+      }
+      ... on HoldNotActive {
+        state
+      }
+      ... on ExtensionLimit {
+        extensionsEndAt
+      }
+    }
+  }
+}
+    fragment HoldParts on Hold {
+  id
+  eventId
+  state
+  fence
+  seats {
+    id
+    index
+    sectionName
+    rowLabel
+    seatLabel
+    categoryId
+    price {
+      amountMinor
+      currency
+    }
+    fee {
+      amountMinor
+      currency
+    }
+  }
+  total {
+    amountMinor
+    currency
+  }
+  expiresAt
+  payBy
+  extensionsEndAt
+  expiryWarning
+  orderId
+  now
+}`) as unknown as TypedDocumentString<ExtendHoldMutation, ExtendHoldMutationVariables>;
+export const ReleaseHoldDocument = new TypedDocumentString(`
+    mutation ReleaseHold($input: ReleaseHoldInput!) {
+  releaseHold(input: $input) {
+    hold {
+      ...HoldParts
+    }
+    errors {
+      ... on UserError {
+        code
+        message
+        path
+      }
+      ... on Rebuilding {
+        retryAfterMs
+      }
+      ... on HoldNotActive {
+        state
+      }
+    }
+  }
+}
+    fragment HoldParts on Hold {
+  id
+  eventId
+  state
+  fence
+  seats {
+    id
+    index
+    sectionName
+    rowLabel
+    seatLabel
+    categoryId
+    price {
+      amountMinor
+      currency
+    }
+    fee {
+      amountMinor
+      currency
+    }
+  }
+  total {
+    amountMinor
+    currency
+  }
+  expiresAt
+  payBy
+  extensionsEndAt
+  expiryWarning
+  orderId
+  now
+}`) as unknown as TypedDocumentString<ReleaseHoldMutation, ReleaseHoldMutationVariables>;
+export const HoldDocument = new TypedDocumentString(`
+    query Hold($id: ID!) {
+  hold(id: $id) {
+    ...HoldParts
+  }
+}
+    fragment HoldParts on Hold {
+  id
+  eventId
+  state
+  fence
+  seats {
+    id
+    index
+    sectionName
+    rowLabel
+    seatLabel
+    categoryId
+    price {
+      amountMinor
+      currency
+    }
+    fee {
+      amountMinor
+      currency
+    }
+  }
+  total {
+    amountMinor
+    currency
+  }
+  expiresAt
+  payBy
+  extensionsEndAt
+  expiryWarning
+  orderId
+  now
+}`) as unknown as TypedDocumentString<HoldQuery, HoldQueryVariables>;
+export const HoldUpdatedDocument = new TypedDocumentString(`
+    subscription HoldUpdated($holdId: ID!) {
+  holdUpdated(holdId: $holdId) {
+    ...HoldParts
+  }
+}
+    fragment HoldParts on Hold {
+  id
+  eventId
+  state
+  fence
+  seats {
+    id
+    index
+    sectionName
+    rowLabel
+    seatLabel
+    categoryId
+    price {
+      amountMinor
+      currency
+    }
+    fee {
+      amountMinor
+      currency
+    }
+  }
+  total {
+    amountMinor
+    currency
+  }
+  expiresAt
+  payBy
+  extensionsEndAt
+  expiryWarning
+  orderId
+  now
+}`) as unknown as TypedDocumentString<HoldUpdatedSubscription, HoldUpdatedSubscriptionVariables>;
+export const StartGuestSessionDocument = new TypedDocumentString(`
+    mutation StartGuestSession($input: StartGuestSessionInput!) {
+  startGuestSession(input: $input) {
+    session {
+      token
+      expiresAt
+      personId
+    }
+    errors {
+      ... on UserError {
+        code
+        message
+        path
+      }
+      ... on Overloaded {
+        retryAfterMs
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<StartGuestSessionMutation, StartGuestSessionMutationVariables>;
+export const SignInDocument = new TypedDocumentString(`
+    mutation SignIn($input: SignInInput!) {
+  signIn(input: $input) {
+    session {
+      token
+      expiresAt
+      personId
+    }
+    errors {
+      ... on UserError {
+        code
+        message
+        path
+      }
+      ... on Overloaded {
+        retryAfterMs
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<SignInMutation, SignInMutationVariables>;
+export const SystemStatusDocument = new TypedDocumentString(`
+    query SystemStatus {
+  systemStatus {
+    database
+    redis
+    now
+  }
+}
+    `) as unknown as TypedDocumentString<SystemStatusQuery, SystemStatusQueryVariables>;

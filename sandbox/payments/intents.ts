@@ -1,0 +1,255 @@
+import { makeId, nowSeconds } from './ids.js';
+import { sandboxLimits } from './limits.js';
+import { findMethod } from './methods.js';
+import type { Cause, ChargeRecord, IntentRecord, IntentStatus, PaymentError } from './records.js';
+import { noCause } from './records.js';
+import { badParameter, done, missingResource, type Outcome, refused, unexpectedState } from './refusals.js';
+import { renderCharge, renderIntent } from './render.js';
+import type { World } from './world.js';
+
+const confirmable: readonly IntentStatus[] = ['requires_payment_method', 'requires_confirmation', 'requires_action'];
+const cancelable: readonly IntentStatus[] = [...confirmable, 'requires_capture'];
+/** A card network keeps an online authorisation for seven days. */
+const authorisationSeconds = 7 * 24 * 60 * 60;
+
+export type NewIntent = Pick<
+  IntentRecord,
+  | 'amount'
+  | 'currency'
+  | 'metadata'
+  | 'description'
+  | 'receiptEmail'
+  | 'statementSuffix'
+  | 'automaticMethods'
+  | 'captureMethod'
+  | 'cardCaptureManual'
+  | 'returnUrl'
+>;
+
+export function createIntent(
+  world: World,
+  wanted: NewIntent,
+  methodName: string | undefined,
+  cause: Cause,
+): Outcome<IntentRecord> {
+  if (world.store.intents.size >= sandboxLimits.intents) {
+    const message = `The sandbox keeps at most ${sandboxLimits.intents} PaymentIntents; start it with an empty state.`;
+    return refused({ status: 500, type: 'api_error', code: 'sandbox_full', message, remembered: false });
+  }
+  if (methodName !== undefined && findMethod(methodName) === undefined) {
+    return refused(missingResource('PaymentMethod', methodName, 'payment_method', 400));
+  }
+  const id = makeId('pi_');
+  const intent: IntentRecord = {
+    ...wanted,
+    id,
+    clientSecret: makeId(`${id}_secret_`),
+    created: nowSeconds(),
+    status: methodName === undefined ? 'requires_payment_method' : 'requires_confirmation',
+    methodId: methodName === undefined ? null : makeId('pm_'),
+    methodName: methodName ?? null,
+    charge: null,
+    amountReceived: 0,
+    amountRefunded: 0,
+    lastError: null,
+    canceledAt: null,
+    cancellationReason: null,
+    settleAtMs: null,
+  };
+  change(world, intent, 'payment_intent.created', cause);
+  return done(intent);
+}
+
+/** The buyer pays: with the named method, or with the one given before. A decline is refused with the intent inside. */
+export function confirmIntent(
+  world: World,
+  intent: IntentRecord,
+  with_: { readonly methodName: string | undefined; readonly returnUrl: string | undefined },
+  cause: Cause,
+): Outcome<IntentRecord> {
+  if (!confirmable.includes(intent.status)) return refused(unexpectedState(intent, 'confirmed', confirmable));
+  const methodName = with_.methodName ?? (intent.methodId === null ? undefined : (intent.methodName ?? undefined));
+  if (methodName === undefined) {
+    const missing = unexpectedState(intent, 'confirmed without a payment method', ['a payment_method']);
+    return refused({ ...missing, param: 'payment_method' });
+  }
+  const method = findMethod(methodName);
+  if (method === undefined) return refused(missingResource('PaymentMethod', methodName, 'payment_method', 400));
+  const methodId = with_.methodName === undefined && intent.methodId !== null ? intent.methodId : makeId('pm_');
+  const attempt: IntentRecord = {
+    ...intent,
+    methodId,
+    methodName,
+    returnUrl: with_.returnUrl ?? intent.returnUrl,
+    lastError: null,
+  };
+  if (method.outcome === 'decline')
+    return decline(world, attempt, methodId, method.declineCode ?? 'generic_decline', cause);
+  if (method.outcome === 'authenticate') {
+    return done(change(world, { ...attempt, status: 'requires_action' }, 'payment_intent.requires_action', cause));
+  }
+  if (method.outcome === 'slow') return done(startSlowPayment(world, attempt, cause));
+  return done(approve(world, attempt, methodId, cause));
+}
+
+/** The bank's answer to a required authentication. */
+export function completeAuthentication(world: World, intent: IntentRecord, success: boolean): Outcome<IntentRecord> {
+  if (intent.status !== 'requires_action' || intent.methodId === null) {
+    return refused(unexpectedState(intent, 'authenticated', ['requires_action']));
+  }
+  if (success) return done(approve(world, intent, intent.methodId, noCause));
+  const failed: PaymentError = {
+    type: 'invalid_request_error',
+    code: 'payment_intent_authentication_failure',
+    declineCode: null,
+    message: 'The buyer did not pass the authentication; another payment method is needed.',
+    chargeId: null,
+    methodId: intent.methodId,
+  };
+  const next: IntentRecord = { ...intent, status: 'requires_payment_method', methodId: null, lastError: failed };
+  return done(change(world, next, 'payment_intent.payment_failed', noCause));
+}
+
+export function captureIntent(
+  world: World,
+  intent: IntentRecord,
+  wanted: number | undefined,
+  cause: Cause,
+): Outcome<IntentRecord> {
+  if (intent.status !== 'requires_capture' || intent.charge === null) {
+    const action = intent.status === 'succeeded' ? 'captured again: its money has been captured already' : 'captured';
+    return refused(unexpectedState(intent, action, ['requires_capture']));
+  }
+  const amount = wanted ?? intent.amount;
+  if (amount > intent.amount) {
+    return refused(
+      badParameter('amount_to_capture', 'More than was authorised cannot be captured.', 'amount_too_large'),
+    );
+  }
+  const charge: ChargeRecord = { ...intent.charge, captured: true, amountCaptured: amount, captureBefore: null };
+  const captured: IntentRecord = { ...intent, status: 'succeeded', amountReceived: amount, charge };
+  const changed = change(world, captured, 'payment_intent.succeeded', cause);
+  announceCharge(world, changed, 'charge.captured', cause);
+  return done(changed);
+}
+
+export function cancelIntent(
+  world: World,
+  intent: IntentRecord,
+  reason: string | undefined,
+  cause: Cause,
+): Outcome<IntentRecord> {
+  if (!cancelable.includes(intent.status)) return refused(unexpectedState(intent, 'canceled', cancelable));
+  // The provider shows a let-go authorisation as a refunded charge and announces it so, although no money came in.
+  const released = intent.status === 'requires_capture' && intent.charge !== null;
+  const charge = released ? { ...intent.charge, amountRefunded: intent.amount, captureBefore: null } : intent.charge;
+  const canceled: IntentRecord = {
+    ...intent,
+    status: 'canceled',
+    charge,
+    canceledAt: nowSeconds(),
+    cancellationReason: reason ?? null,
+  };
+  change(world, canceled, 'payment_intent.canceled', cause);
+  if (released) announceCharge(world, canceled, 'charge.refunded', cause);
+  return done(canceled);
+}
+
+/** Takes up slow payments that were under way when the sandbox last stopped. */
+export function resumeSlowPayments(world: World): void {
+  for (const intent of world.store.intents.oldestFirst())
+    if (intent.status === 'processing') scheduleSettlement(world, intent);
+}
+
+export function announceCharge(world: World, intent: IntentRecord, type: string, cause: Cause): void {
+  if (intent.charge !== null) world.announce(type, JSON.stringify(renderCharge(intent, intent.charge)), cause);
+}
+
+function change(world: World, intent: IntentRecord, eventType: string, cause: Cause): IntentRecord {
+  world.store.putIntent(intent);
+  world.announce(eventType, JSON.stringify(renderIntent(intent, world.pageUrl)), cause);
+  return intent;
+}
+
+function approve(world: World, intent: IntentRecord, methodId: string, cause: Cause): IntentRecord {
+  const manual = intent.cardCaptureManual || intent.captureMethod === 'manual';
+  const created = nowSeconds();
+  const charge: ChargeRecord = {
+    id: makeId('ch_'),
+    created,
+    methodId,
+    status: 'succeeded',
+    captured: !manual,
+    amountCaptured: manual ? 0 : intent.amount,
+    amountRefunded: 0,
+    failureCode: null,
+    failureMessage: null,
+    captureBefore: manual ? created + authorisationSeconds : null,
+  };
+  const paid: IntentRecord = { ...intent, charge, settleAtMs: null, status: manual ? 'requires_capture' : 'succeeded' };
+  if (manual) return change(world, paid, 'payment_intent.amount_capturable_updated', cause);
+  return change(world, { ...paid, amountReceived: intent.amount }, 'payment_intent.succeeded', cause);
+}
+
+function decline(
+  world: World,
+  intent: IntentRecord,
+  methodId: string,
+  declineCode: string,
+  cause: Cause,
+): Outcome<IntentRecord> {
+  const message = declineCode === 'insufficient_funds' ? 'The card has insufficient funds.' : 'The card was declined.';
+  const charge: ChargeRecord = {
+    id: makeId('ch_'),
+    created: nowSeconds(),
+    methodId,
+    status: 'failed',
+    captured: false,
+    amountCaptured: 0,
+    amountRefunded: 0,
+    failureCode: 'card_declined',
+    failureMessage: message,
+    captureBefore: null,
+  };
+  const error: PaymentError = {
+    type: 'card_error',
+    code: 'card_declined',
+    declineCode,
+    message,
+    chargeId: charge.id,
+    methodId,
+  };
+  const declined: IntentRecord = {
+    ...intent,
+    status: 'requires_payment_method',
+    methodId: null,
+    charge,
+    lastError: error,
+  };
+  change(world, declined, 'payment_intent.payment_failed', cause);
+  return refused({
+    status: 402,
+    type: 'card_error',
+    code: 'card_declined',
+    message,
+    declineCode,
+    chargeId: charge.id,
+    intent: declined,
+    remembered: true,
+  });
+}
+
+function startSlowPayment(world: World, intent: IntentRecord, cause: Cause): IntentRecord {
+  const slow: IntentRecord = { ...intent, status: 'processing', settleAtMs: Date.now() + world.settings.slowMs };
+  change(world, slow, 'payment_intent.processing', cause);
+  scheduleSettlement(world, slow);
+  return slow;
+}
+
+function scheduleSettlement(world: World, slow: IntentRecord): void {
+  world.at(slow.settleAtMs ?? 0, () => {
+    const present = world.store.intents.get(slow.id);
+    if (present?.status === 'processing' && present.methodId !== null)
+      approve(world, present, present.methodId, noCause);
+  });
+}

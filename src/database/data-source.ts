@@ -1,0 +1,41 @@
+import pg from 'pg';
+import { DataSource } from 'typeorm';
+import { Account, Organizer } from '../entities/accounts.js';
+import { Event, EventCategory, Inventory, LayoutVersion, Venue } from '../entities/events.js';
+import { Order, OrderLine, OrderStepRow, SeatOwner, Ticket, WebhookEvent } from '../entities/orders.js';
+import { limits } from '../limits.js';
+import { Initial1790000000000 } from './migrations/1790000000000-initial.js';
+import { SnakeNaming } from './naming.js';
+
+// Fences and sums stay far below 2^53; a string here would turn every comparison into a trap.
+pg.types.setTypeParser(20, Number);
+
+export function makeDataSource(url: string, connections: number = limits.databaseConnections): DataSource {
+  return new DataSource({
+    type: 'postgres',
+    url,
+    entities: [
+      Account,
+      Organizer,
+      Venue,
+      Event,
+      EventCategory,
+      LayoutVersion,
+      Inventory,
+      Order,
+      OrderLine,
+      OrderStepRow,
+      SeatOwner,
+      Ticket,
+      WebhookEvent,
+    ],
+    migrations: [Initial1790000000000],
+    namingStrategy: new SnakeNaming(),
+    uuidExtension: 'pgcrypto',
+    installExtensions: false,
+    applicationName: 'floodgate',
+    poolSize: connections,
+    connectTimeoutMS: limits.databaseConnectMs,
+    extra: { statement_timeout: limits.databaseStatementMs },
+  });
+}

@@ -1,0 +1,46 @@
+import { Field, ID, ObjectType, registerEnumType } from 'type-graphql';
+import { Column, CreateDateColumn, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, type Relation } from 'typeorm';
+
+export const AccountRole = { ORGANIZER: 'ORGANIZER', ADMIN: 'ADMIN' } as const;
+export type AccountRole = (typeof AccountRole)[keyof typeof AccountRole];
+registerEnumType(AccountRole, { name: 'AccountRole', description: 'What an account may do.' });
+
+@ObjectType({ description: 'Who puts on events: a company, a club, a school.' })
+@Entity('organizer')
+export class Organizer {
+  @Field(() => ID)
+  @PrimaryColumn({ type: 'uuid' })
+  id!: string;
+
+  @Field(() => String)
+  @Column({ type: 'text' })
+  name!: string;
+}
+
+/** Somebody who signs in with a password: an organizer's people and the platform's administrators. */
+@Entity('account')
+export class Account {
+  @PrimaryColumn({ type: 'uuid' })
+  id!: string;
+
+  @Index('account_email', { unique: true })
+  @Column({ type: 'text' })
+  email!: string;
+
+  /** `scrypt$salt$hash`, both base64. */
+  @Column({ type: 'text' })
+  passwordHash!: string;
+
+  @Column({ type: 'text' })
+  role!: AccountRole;
+
+  @Column({ type: 'uuid' })
+  organizerId!: string;
+
+  @ManyToOne(() => Organizer)
+  @JoinColumn({ name: 'organizer_id' })
+  organizer?: Relation<Organizer>;
+
+  @CreateDateColumn({ type: 'timestamptz', precision: 3 })
+  createdAt!: Date;
+}

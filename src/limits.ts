@@ -1,0 +1,141 @@
+import type { PlanBounds } from './domain/venue-plan.js';
+
+/**
+ * Every bound of the system in one place, with its unit at the end of the name. The relations between them that
+ * correctness needs are asserted when the process starts.
+ */
+export const limits = {
+  // Requests
+  httpBodyBytes: 262_144,
+  venuePlanBytes: 33_554_432,
+  websocketMessageBytes: 65_536,
+  documentTokens: 2_000,
+  documentDepth: 12,
+  documentAliases: 30,
+  documentRootFields: 20,
+  documentFields: 500,
+  documentCacheEntries: 2_000,
+  subscriptionsPerSocket: 16,
+  operationsInFlightPerSocket: 32,
+  idLength: 200,
+  nameLength: 200,
+  pageItems: 100,
+  idempotencyKeyLength: 200,
+
+  // Sockets
+  socketSoftBufferedBytes: 262_144,
+  socketHardBufferedBytes: 4_194_304,
+  socketLaggingMs: 30_000,
+  socketPingMs: 20_000,
+  socketSweepMs: 250,
+  socketInitMs: 10_000,
+  socketDrainMs: 5_000,
+
+  // Sessions
+  guestSessionMs: 30 * 86_400_000,
+  accountSessionMs: 12 * 3_600_000,
+  tokenCacheEntries: 50_000,
+  passwordLength: 200,
+  signInAttemptsPerMinute: 10,
+
+  // Halls
+  layoutSeats: 100_000,
+  layoutCategories: 90,
+  standingPlaces: 100_000,
+  planErrors: 20,
+
+  // Holds
+  seatsPerHold: 20,
+  holdTtlMs: 300_000,
+  holdExtensionMs: 120_000,
+  holdMaxMs: 900_000,
+  holdWarningMs: 30_000,
+  checkoutTtlMs: 600_000,
+  settleGraceMs: 120_000,
+  orphanCheckoutMs: 60_000,
+  tombstoneMs: 86_400_000,
+  claimReclaimHolds: 50,
+  sweepHolds: 200,
+  sweepEveryMs: 500,
+  seatsPerPerson: 10,
+
+  // Line
+  lineEntries: 500_000,
+  admitPerSecond: 20,
+  activeCap: 500,
+  admissionTtlMs: 600_000,
+  checkoutSlotMs: 300_000,
+  absenceMs: 120_000,
+  pollPresenceMs: 30_000,
+  processLeaseMs: 5_000,
+  admitBatch: 200,
+  admitWork: 1_000,
+  admitEveryMs: 100,
+  presenceEveryMs: 250,
+  presenceBatch: 1_000,
+  drawChunk: 2_000,
+  auditEntries: 1_000_000,
+
+  // Streams
+  seatTickMs: 100,
+  salesTickMs: 500,
+  orderTickMs: 50,
+  orderRereadMs: 5_000,
+  deltaRing: 512,
+  mirrorIdleMs: 60_000,
+  mirrorCheckMs: 5_000,
+  salesMinutes: 60,
+
+  // Money
+  providerTimeoutMs: 10_000,
+  providerInFlight: 64,
+  providerCallsPerSecond: 100,
+  providerCallsPerEndpointPerSecond: 25,
+  stepBatch: 100,
+  stepLeaseMs: 60_000,
+  stepPollMs: 500,
+  stepRetryMs: 1_000,
+  stepRetryMaxMs: 60_000,
+  idempotencyReplayMs: 20 * 3_600_000,
+  webhookBytes: 1_048_576,
+  webhookToleranceSeconds: 300,
+  declines: 10,
+
+  // Stores
+  databaseConnections: 20,
+  databaseStatementMs: 15_000,
+  databaseConnectMs: 5_000,
+  redisCommandMs: 3_000,
+  redisConnectMs: 5_000,
+  rebuildLockMs: 30_000,
+  eventCacheEntries: 1_000,
+  eventCacheMs: 2_000,
+  openEvents: 1_000,
+} as const;
+
+export type Limits = typeof limits;
+
+/** The bounds a seating plan is read under. */
+export const planBounds: PlanBounds = {
+  maxBytes: limits.venuePlanBytes,
+  maxSeats: limits.layoutSeats,
+  maxNameLength: limits.nameLength,
+  maxErrors: limits.planErrors,
+};
+
+/** What must hold between bounds; a violated relation is a programming error and stops the start. */
+export function assertLimits(l: Limits = limits): void {
+  const relations: readonly [boolean, string][] = [
+    [l.holdTtlMs <= l.holdMaxMs, 'holdTtlMs ≤ holdMaxMs'],
+    [l.holdWarningMs >= 20_000 && l.holdWarningMs < l.holdTtlMs, '20 s ≤ holdWarningMs < holdTtlMs'],
+    [l.orphanCheckoutMs < l.checkoutTtlMs, 'orphanCheckoutMs < checkoutTtlMs'],
+    [l.holdMaxMs + l.checkoutTtlMs + l.settleGraceMs < l.tombstoneMs, 'a hold ends before its tombstone does'],
+    [l.providerTimeoutMs * 2 < l.stepLeaseMs, 'a provider call and its retry fit into the lease of a step'],
+    [l.processLeaseMs > l.presenceEveryMs * 4, 'a process may miss a few beats before its people count as absent'],
+    [l.socketSoftBufferedBytes < l.socketHardBufferedBytes, 'soft limit below hard limit'],
+    [l.httpBodyBytes < l.venuePlanBytes, 'only a seating plan may be large'],
+    [l.seatsPerHold <= 100, 'a claim stays one short script'],
+  ];
+  const broken = relations.filter(([holds]) => !holds).map(([, text]) => text);
+  if (broken.length > 0) throw new Error(`limits.ts contradicts itself: ${broken.join('; ')}`);
+}

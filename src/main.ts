@@ -1,0 +1,98 @@
+import cluster from 'node:cluster';
+import type { Config } from './config.js';
+import { ConfigError, readConfig } from './config.js';
+import { makeDataSource } from './database/data-source.js';
+import { assertLimits } from './limits.js';
+import { RedisUnusable } from './redis/connections.js';
+import { makeLogger, startServer } from './server/server.js';
+
+/** One clear line for whoever starts it; everything else is in the log. */
+function fail(error: unknown): never {
+  const code = (error as { code?: string }).code;
+  const message = error instanceof Error ? error.message : String(error);
+  const known: Record<string, string> = {
+    EADDRINUSE: `the port is taken: set PORT to a free one (${message})`,
+    ECONNREFUSED: `a store does not answer (${message}): check DATABASE_URL and REDIS_URL`,
+    ENOTFOUND: `a host is unknown (${message}): check DATABASE_URL and REDIS_URL`,
+    '28P01': 'PostgreSQL refuses the user or password of DATABASE_URL',
+    '3D000': `PostgreSQL: ${message}: create it, or correct DATABASE_URL`,
+  };
+  const clear =
+    error instanceof ConfigError || error instanceof RedisUnusable ? message : (known[code ?? ''] ?? message);
+  process.stderr.write(`floodgate: ${clear}\n`);
+  process.exit(1);
+}
+
+/** Brings the schema up to date; processes that start together take turns. */
+async function migrate(config: Config): Promise<void> {
+  const database = makeDataSource(config.databaseUrl, 2);
+  await database.initialize();
+  const lock = database.createQueryRunner();
+  try {
+    await lock.query(`SELECT pg_advisory_lock(hashtextextended('migrations', 0))`);
+    await database.runMigrations({ transaction: 'each' });
+  } finally {
+    await lock.query(`SELECT pg_advisory_unlock(hashtextextended('migrations', 0))`);
+    await lock.release();
+    await database.destroy();
+  }
+}
+
+const announce = (url: string) => process.stdout.write(`${JSON.stringify({ listening: url })}\n`);
+
+async function serve(config: Config): Promise<void> {
+  const server = await startServer(config);
+  if (cluster.isWorker) process.send?.({ listening: server.url });
+  else announce(server.url);
+  const stop = () => {
+    server.close().then(
+      () => process.exit(0),
+      (error) => fail(error),
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+/** Several processes behind one address. One that dies is replaced; the others go on. */
+function supervise(config: Config): void {
+  const log = makeLogger(config);
+  const ready = new Set<number>();
+  let announced = false;
+  let stopping = false;
+  cluster.on('message', (worker, message: { listening?: string }) => {
+    if (message.listening === undefined) return;
+    ready.add(worker.id);
+    if (announced || ready.size < config.processes) return;
+    announced = true;
+    announce(message.listening);
+  });
+  cluster.on('exit', (worker, code, signal) => {
+    if (stopping) {
+      if (Object.keys(cluster.workers ?? {}).length === 0) process.exit(0);
+      return;
+    }
+    // A process that cannot even start says why on its own; trying again would only repeat it.
+    if (!ready.has(worker.id)) process.exit(1);
+    log.error({ pid: worker.process.pid, code, signal }, 'a process died and is replaced');
+    cluster.fork();
+  });
+  for (let i = 0; i < config.processes; i += 1) cluster.fork();
+  const stop = () => {
+    stopping = true;
+    for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGTERM');
+    if (Object.keys(cluster.workers ?? {}).length === 0) process.exit(0);
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+async function main(): Promise<void> {
+  assertLimits();
+  const config = readConfig(process.env);
+  if (cluster.isPrimary) await migrate(config);
+  if (cluster.isPrimary && config.processes > 1) supervise(config);
+  else await serve(config);
+}
+
+main().catch(fail);

@@ -1,0 +1,51 @@
+import type { IntentStatus } from '../domain/order-states.js';
+
+/** A payment intent as the provider last described it. Amounts are minor units. */
+export interface Intent {
+  readonly id: string;
+  readonly status: IntentStatus;
+  readonly amountMinor: number;
+  readonly currency: string;
+  readonly clientSecret: string | null;
+  readonly orderId: string | null;
+  readonly lastDecline: string | null;
+  /** Instant after which an authorisation can no longer be captured, where the provider tells. */
+  readonly captureBeforeMs: number | null;
+}
+
+/**
+ * What a call came to. `unknown`: nobody can say whether the provider acted, so the same attempt is repeated with the same key.
+ * `broken`: the provider stored a failure under this key, so repeating it is no use. `refused`: it did not act, and says why.
+ */
+export type ProviderAnswer<T> =
+  | { readonly kind: 'ok'; readonly value: T }
+  | { readonly kind: 'unknown' | 'broken'; readonly reason: string; readonly retryAfterMs?: number }
+  | { readonly kind: 'refused'; readonly reason: string; readonly code: string };
+
+export interface CreateIntent {
+  readonly orderId: string;
+  readonly eventId: string;
+  readonly amountMinor: number;
+  readonly currency: string;
+  readonly idempotencyKey: string;
+}
+
+/** The payment provider. No call is made inside a transaction. */
+export interface PaymentGateway {
+  createIntent(request: CreateIntent): Promise<ProviderAnswer<Intent>>;
+  retrieveIntent(intentId: string): Promise<ProviderAnswer<Intent>>;
+  captureIntent(intentId: string, idempotencyKey: string): Promise<ProviderAnswer<Intent>>;
+  cancelIntent(intentId: string, idempotencyKey: string): Promise<ProviderAnswer<Intent>>;
+  refundIntent(intentId: string, idempotencyKey: string): Promise<ProviderAnswer<{ readonly refundId: string }>>;
+  /** Looks for an order's intent by our id in its metadata, among those made since an instant. */
+  findIntent(orderId: string, sinceMs: number): Promise<ProviderAnswer<Intent | null>>;
+  /** Checks the signature over the raw body and reads the event; null when it is not from the provider. */
+  readWebhook(body: Buffer, signature: string): ProviderEvent | null;
+}
+
+/** A provider's event about an intent; a hint, never the truth. */
+export interface ProviderEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly intent: Intent | null;
+}

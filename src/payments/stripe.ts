@@ -1,0 +1,138 @@
+import Stripe from 'stripe';
+import type { IntentStatus } from '../domain/order-states.js';
+import { limits } from '../limits.js';
+import type { Intent, PaymentGateway, ProviderAnswer, ProviderEvent } from './gateway.js';
+
+export interface StripeSettings {
+  readonly secretKey: string;
+  readonly webhookSecret: string;
+  readonly apiUrl: string | null;
+}
+
+/** Takes one call of the shared quota for an endpoint: 0, or milliseconds to wait before asking again. */
+export type TakeCall = (endpoint: string) => Promise<number>;
+
+/** Currencies Stripe charges without decimals need no conversion: amounts are minor units here as there. */
+function describeIntent(intent: Stripe.PaymentIntent): Intent {
+  const charge = typeof intent.latest_charge === 'object' ? intent.latest_charge : null;
+  const captureBefore = charge?.payment_method_details?.card?.capture_before;
+  return {
+    id: intent.id,
+    status: intent.status as IntentStatus,
+    amountMinor: intent.amount,
+    currency: intent.currency.toUpperCase(),
+    clientSecret: intent.client_secret,
+    orderId: intent.metadata.order_id ?? null,
+    lastDecline: intent.last_payment_error?.decline_code ?? intent.last_payment_error?.code ?? null,
+    captureBeforeMs: captureBefore ? captureBefore * 1_000 : null,
+  };
+}
+
+function judge(error: unknown): Exclude<ProviderAnswer<never>, { kind: 'ok' }> {
+  if (!(error instanceof Stripe.errors.StripeError)) throw error;
+  const reason = `${error.type}: ${error.code ?? error.statusCode ?? 'no answer'}`;
+  if (error instanceof Stripe.errors.StripeConnectionError) return { kind: 'unknown', reason };
+  if (error.statusCode === 429) return { kind: 'unknown', reason, retryAfterMs: 1_000 };
+  if (error.statusCode === 409) return { kind: 'unknown', reason };
+  if (error.statusCode !== undefined && error.statusCode >= 500) {
+    const replayed = error.headers?.['idempotent-replayed'] === 'true';
+    return { kind: replayed ? 'broken' : 'unknown', reason };
+  }
+  return { kind: 'refused', reason, code: error.code ?? error.type };
+}
+
+/** Stripe through its own package. Every call first takes its share of the quota all processes have together. */
+export class StripeGateway implements PaymentGateway {
+  readonly #stripe: Stripe;
+  readonly #webhookSecret: string;
+  readonly #takeCall: TakeCall;
+
+  constructor(settings: StripeSettings, takeCall: TakeCall) {
+    const api = settings.apiUrl === null ? null : new URL(settings.apiUrl);
+    this.#stripe = new Stripe(settings.secretKey, {
+      maxNetworkRetries: 0,
+      timeout: limits.providerTimeoutMs,
+      telemetry: false,
+      ...(api && {
+        host: api.hostname,
+        port: api.port || (api.protocol === 'https:' ? '443' : '80'),
+        protocol: api.protocol === 'https:' ? ('https' as const) : ('http' as const),
+      }),
+    });
+    this.#webhookSecret = settings.webhookSecret;
+    this.#takeCall = takeCall;
+  }
+
+  async #call<T>(endpoint: string, act: () => Promise<T>): Promise<ProviderAnswer<T>> {
+    for (;;) {
+      const waitMs = await this.#takeCall(endpoint);
+      if (waitMs === 0) break;
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+    try {
+      return { kind: 'ok', value: await act() };
+    } catch (error) {
+      return judge(error);
+    }
+  }
+
+  createIntent: PaymentGateway['createIntent'] = (request) =>
+    this.#call('create', async () => {
+      const intent = await this.#stripe.paymentIntents.create(
+        {
+          amount: request.amountMinor,
+          currency: request.currency.toLowerCase(),
+          automatic_payment_methods: { enabled: true },
+          payment_method_options: { card: { capture_method: 'manual' } },
+          metadata: { order_id: request.orderId, event_id: request.eventId },
+        },
+        { idempotencyKey: request.idempotencyKey },
+      );
+      return describeIntent(intent);
+    });
+
+  retrieveIntent: PaymentGateway['retrieveIntent'] = (intentId) =>
+    this.#call('retrieve', async () => describeIntent(await this.#stripe.paymentIntents.retrieve(intentId)));
+
+  captureIntent: PaymentGateway['captureIntent'] = (intentId, idempotencyKey) =>
+    this.#call('capture', async () =>
+      describeIntent(await this.#stripe.paymentIntents.capture(intentId, {}, { idempotencyKey })),
+    );
+
+  cancelIntent: PaymentGateway['cancelIntent'] = (intentId, idempotencyKey) =>
+    this.#call('cancel', async () =>
+      describeIntent(await this.#stripe.paymentIntents.cancel(intentId, {}, { idempotencyKey })),
+    );
+
+  refundIntent: PaymentGateway['refundIntent'] = (intentId, idempotencyKey) =>
+    this.#call('refund', async () => {
+      const refund = await this.#stripe.refunds.create({ payment_intent: intentId }, { idempotencyKey });
+      return { refundId: refund.id };
+    });
+
+  findIntent: PaymentGateway['findIntent'] = (orderId, sinceMs) =>
+    this.#call('list', async () => {
+      const created = { gte: Math.floor(sinceMs / 1_000) - 60 };
+      for await (const intent of this.#stripe.paymentIntents.list({ created, limit: 100 })) {
+        if (intent.metadata.order_id === orderId) return describeIntent(intent);
+      }
+      return null;
+    });
+
+  readWebhook(body: Buffer, signature: string): ProviderEvent | null {
+    let event: Stripe.Event;
+    try {
+      event = this.#stripe.webhooks.constructEvent(
+        body,
+        signature,
+        this.#webhookSecret,
+        limits.webhookToleranceSeconds,
+      );
+    } catch {
+      return null;
+    }
+    const about = event.data.object;
+    const intent = about.object === 'payment_intent' ? describeIntent(about) : null;
+    return { id: event.id, type: event.type, intent };
+  }
+}

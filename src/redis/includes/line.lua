@@ -1,0 +1,81 @@
+-- Changes of the line. A script that moves places ends with `publishLine`, which gives the change one version. Every admission,
+-- ending and change of presence is also appended to the audit stream with a serial without gaps.
+local goneNumbers, movedEntries = {}, {}
+
+local function audit(kind, entry, number)
+  local serial = redis.call('HINCRBY', key('line'), 'serial', 1)
+  redis.call('XADD', key('audit'), 'MAXLEN', '~', redis.call('HGET', key('line'), 'auditEntries'), '*', 'serial', serial,
+    'at', int(now), 'kind', kind, 'entry', entry, 'number', number, 'active', redis.call('ZCARD', key('admitted')),
+    'cap', redis.call('HGET', key('line'), 'cap'))
+end
+
+-- number, person, state (W waiting, A admitted, L left, X admission over, E absent for good, C completed), since
+local function readPlace(entry)
+  local place = redis.call('HGET', key('places'), entry)
+  if not place then return nil end
+  local number, person, state, since = string.match(place, '^(%d+)|(.-)|(%a)|(%d+)$')
+  return { number = tonumber(number), person = person, state = state, since = since }
+end
+
+local function writePlace(entry, place, state)
+  place.state = state
+  redis.call('HSET', key('places'), entry, int(place.number) .. '|' .. place.person .. '|' .. state .. '|' .. int(now))
+  movedEntries[#movedEntries + 1] = '"' .. entry .. '"'
+end
+
+local function markGone(number)
+  if number > 0 and redis.call('SETBIT', key('gone'), number, 1) == 0 then
+    goneNumbers[#goneNumbers + 1] = int(number)
+  end
+end
+
+-- Ends a place for good: from the line or from among the admitted.
+local function endPlace(entry, place, state)
+  -- The list of a draw is frozen once it has begun.
+  if phase == 'LOBBY' then redis.call('ZREM', key('lobby'), entry) end
+  redis.call('ZREM', key('present'), entry)
+  redis.call('ZREM', key('away'), entry)
+  redis.call('ZREM', key('awayUntil'), entry)
+  redis.call('HDEL', key('attached'), entry)
+  redis.call('ZREM', key('admitted'), entry)
+  writePlace(entry, place, state)
+  markGone(place.number)
+  audit(state, entry, int(place.number))
+end
+
+local function isAttached(entry, leaseMs)
+  local where = redis.call('HGET', key('attached'), entry)
+  if not where then return false end
+  if string.sub(where, 1, 1) == '@' then return tonumber(string.sub(where, 2)) > now end
+  local beat = redis.call('ZSCORE', key('processes'), where)
+  return beat and now - tonumber(beat) <= leaseMs
+end
+
+local function goAway(entry, number, absenceMs)
+  redis.call('ZREM', key('present'), entry)
+  redis.call('ZADD', key('away'), number, entry)
+  redis.call('ZADD', key('awayUntil'), int(now + absenceMs), entry)
+  audit('away', entry, number)
+end
+
+-- `where` is a process id, or `@ms` until which the presence of somebody who polls counts.
+local function comeBack(entry, place, where)
+  redis.call('HSET', key('attached'), entry, where)
+  if place.state == 'W' and redis.call('ZREM', key('away'), entry) == 1 then
+    redis.call('ZREM', key('awayUntil'), entry)
+    redis.call('ZADD', key('present'), int(place.number), entry)
+    audit('present', entry, int(place.number))
+  end
+end
+
+local function publishLine(force)
+  if #goneNumbers == 0 and #movedEntries == 0 and not force then return end
+  local lineVersion = redis.call('HINCRBY', key('line'), 'version', 1)
+  redis.call('PUBLISH', key('line-changes'), '{"g":' .. generation .. ',"v":' .. lineVersion .. ',"p":"' .. phase .. '","n":['
+    .. table.concat(goneNumbers, ',') .. '],"e":[' .. table.concat(movedEntries, ',') .. ']}')
+end
+
+local function describePlace(entry, place)
+  return { 'OK', int(now), entry, int(place.number), place.person, place.state, place.since,
+    redis.call('ZSCORE', key('admitted'), entry) or '', phase }
+end

@@ -1,0 +1,33 @@
+--[[
+HELD to CHECKOUT. Until the order is confirmed as committed, the seats are free again from now + orphanMs. The purchase
+itself checks the admission: a hold alone does not buy.
+KEYS  1 meta
+ARGV  1 generation  2 holdId  3 person  4 fence  5 orderId  6 checkoutTtlMs  7 orphanMs  8 checkoutSlotMs
+Result  OK, now, fields | NO_HOLD | NOT_YOURS | HOLD_LOST | STALE_FENCE | EXPIRED | WRONG_STATE, state | NOT_ADMITTED | SALE_CLOSED | WRONG_EPOCH
+]]
+--@include event
+--@include seats
+local hold, refusal = ownHold(ARGV[2], ARGV[3], ARGV[4])
+if refusal then return refusal end
+if hold.orderId == ARGV[5] then return describeHold(ARGV[2]) end
+if hold.state == 'EXPIRED' or (hold.state == 'HELD' and now >= hold.freeAt) then return { 'EXPIRED', int(now) } end
+if hold.state ~= 'HELD' then return { 'WRONG_STATE', int(now), hold.state } end
+if phase == 'CLOSED' then return { 'SALE_CLOSED', int(now) } end
+local entry = redis.call('HGET', key('persons'), ARGV[3])
+if redis.call('HGET', KEYS[1], 'waitingRoom') == '1' then
+  local endsAt = entry and redis.call('ZSCORE', key('admitted'), entry)
+  if not endsAt or now >= tonumber(endsAt) then return { 'NOT_ADMITTED', int(now) } end
+end
+local freeAt = now + tonumber(ARGV[7])
+redis.call('HSET', key('hold:' .. ARGV[2]), 'state', 'CHECKOUT', 'orderId', ARGV[5], 'payBy', int(now + tonumber(ARGV[6])), 'freeAt', int(freeAt))
+redis.call('ZADD', key('deadlines'), int(freeAt), ARGV[2])
+-- A checkout keeps its slot for a bounded time only, so that slow payers cannot stop the line; another live hold may keep it longer.
+if entry then
+  local slotEnds = int(now + tonumber(ARGV[8]))
+  if tonumber(redis.call('HGET', key('people'), ARGV[3] .. ':holds')) > 1 then
+    redis.call('ZADD', key('admitted'), 'XX', 'GT', slotEnds, entry)
+  else
+    redis.call('ZADD', key('admitted'), 'XX', slotEnds, entry)
+  end
+end
+return describeHold(ARGV[2])

@@ -1,0 +1,9 @@
+--[[
+Reads one hold.
+KEYS  1 meta
+ARGV  1 generation  2 holdId
+Result  OK, now, fields of the hold | NO_HOLD | WRONG_EPOCH
+]]
+--@include event
+--@include seats
+return describeHold(ARGV[2])

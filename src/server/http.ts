@@ -1,0 +1,153 @@
+import { gzipSync } from 'node:zlib';
+import { ApolloServer } from '@apollo/server';
+import { fastifyApolloDrainPlugin, fastifyApolloHandler } from '@as-integrations/fastify';
+import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import type { GraphQLSchema } from 'graphql';
+import { limits } from '../limits.js';
+import type { Context } from '../resolvers/context.js';
+import type { Services } from '../services/services.js';
+import { documentRules } from './documents.js';
+import { maskError } from './masking.js';
+
+export const graphqlPath = '/graphql';
+
+/** GraphQL over HTTP, the explorer, the provider's webhooks, keys and health. */
+export async function buildHttp(
+  schema: GraphQLSchema,
+  services: Services,
+): Promise<{ http: FastifyInstance; apollo: ApolloServer<Context> }> {
+  const { log, config } = services.platform;
+  const http = fastify({ logger: false, bodyLimit: limits.httpBodyBytes, forceCloseConnections: true });
+  const apollo = new ApolloServer<Context>({
+    schema,
+    introspection: true,
+    includeStacktraceInErrorResponses: false,
+    stopOnTerminationSignals: false,
+    validationRules: [...documentRules],
+    parseOptions: { maxTokens: limits.documentTokens },
+    formatError: (formatted, error) => maskError(formatted, error, log),
+    plugins: [fastifyApolloDrainPlugin(http)],
+  });
+  await apollo.start();
+  allowOtherOrigins(http);
+  boundBodies(http, services);
+  if (config.explorer) serveExplorer(http);
+  http.route({
+    url: graphqlPath,
+    method: ['GET', 'POST'],
+    bodyLimit: limits.venuePlanBytes * 2,
+    handler: fastifyApolloHandler(apollo, {
+      context: async (request: FastifyRequest) => ({ services, viewer: await viewerOf(services, request) }),
+    }),
+  });
+  await http.register(async (scope) => receiveWebhooks(scope, services));
+  http.get('/.well-known/jwks.json', async () => services.tokens.jwks);
+  http.get('/health', async (_request, reply) => {
+    const up = await Promise.all([services.platform.database.query('SELECT 1'), services.platform.redis.ping()]).then(
+      () => true,
+      () => false,
+    );
+    return reply.code(up ? 200 : 503).send({ status: up ? 'up' : 'down' });
+  });
+  http.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status >= 500) log.error({ err: error }, 'a request failed');
+    const message = status === 413 ? tooLarge : status >= 500 ? 'Internal error' : error.message;
+    const code = status === 413 ? 'PAYLOAD_TOO_LARGE' : status >= 500 ? 'INTERNAL' : 'BAD_REQUEST';
+    return reply.code(status).send({ errors: [{ message, extensions: { code } }] });
+  });
+  return { http, apollo };
+}
+
+const tooLarge =
+  `The request is too large: at most ${limits.httpBodyBytes} bytes, or a seating plan ($) of at most ${limits.venuePlanBytes} bytes ` +
+  'with the token of an organizer. Nothing was stored.';
+
+async function viewerOf(services: Services, request: FastifyRequest) {
+  const { authorization } = request.headers;
+  return authorization?.startsWith('Bearer ') ? services.tokens.viewer(authorization.slice(7)) : null;
+}
+
+/** Authentication is by token, never by cookie, so any page may ask. */
+function allowOtherOrigins(http: FastifyInstance): void {
+  http.addHook('onRequest', async (_request, reply) => {
+    reply.header('access-control-allow-origin', '*');
+  });
+  http.options(graphqlPath, async (_request, reply) =>
+    reply
+      .header('access-control-allow-methods', 'GET, POST')
+      .header('access-control-allow-headers', 'authorization, content-type, apollo-require-preflight')
+      .header('access-control-max-age', '86400')
+      .code(204)
+      .send(),
+  );
+}
+
+/** Only an organizer may send something large: a seating plan. Judged before a byte of the body is kept. */
+function boundBodies(http: FastifyInstance, services: Services): void {
+  http.addHook('preParsing', async (request, reply, body) => {
+    if (request.routeOptions.url !== graphqlPath || request.method !== 'POST') return body;
+    const length = Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY);
+    if (length <= limits.httpBodyBytes) return body;
+    const viewer = await viewerOf(services, request);
+    if (viewer !== null && viewer.role !== 'GUEST' && length <= limits.venuePlanBytes * 2) return body;
+    // The rest of the body is not read; the connection cannot be used again.
+    reply.header('connection', 'close');
+    throw Object.assign(new Error(tooLarge), { statusCode: 413 });
+  });
+}
+
+const examples = `# Floodgate. Run with the button above; put {"Authorization": "Bearer …"} into the headers tab.
+
+query Events {
+  events {
+    edges { node { id name startsAt saleState categories { id name total { amountMinor currency } } } }
+  }
+}
+
+mutation Guest {
+  startGuestSession { session { token personId } }
+}
+
+# Fill in an event id and watch seats change live.
+subscription Seats($eventId: ID!) {
+  seatMapChanged(eventId: $eventId) {
+    ... on SeatMapSnapshot { epoch version states }
+    ... on SeatMapDelta { fromVersion version seats states }
+  }
+}
+`;
+
+/** The explorer: one page with everything in it, so that it works without internet. */
+function serveExplorer(http: FastifyInstance): void {
+  const options = {
+    title: 'Floodgate',
+    endpoint: graphqlPath,
+    subscriptionsProtocol: 'WS',
+    defaultQuery: examples,
+  } as const;
+  let page: Buffer | null = null;
+  http.addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
+    const wantsPage = request.method === 'GET' && request.headers.accept?.includes('text/html');
+    if (!wantsPage || request.url.split('?')[0] !== graphqlPath) return;
+    page ??= gzipSync(renderGraphiQL(options), { level: 4 });
+    await reply.type('text/html; charset=utf-8').header('content-encoding', 'gzip').send(page);
+  });
+}
+
+/** The provider signs the raw bytes, so this scope does not parse them. */
+async function receiveWebhooks(scope: FastifyInstance, services: Services): Promise<void> {
+  scope.removeAllContentTypeParsers();
+  scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: limits.webhookBytes }, (_request, body, done) =>
+    done(null, body),
+  );
+  scope.post('/webhooks/stripe', { bodyLimit: limits.webhookBytes }, async (request, reply) => {
+    const signature = request.headers['stripe-signature'];
+    const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+    const signed = typeof signature === 'string' && (await services.webhooks.receive(body, signature));
+    return reply
+      .code(signed ? 200 : 400)
+      .send(signed ? { received: true } : { error: 'The signature is missing or wrong.' });
+  });
+}

@@ -1,0 +1,121 @@
+import { randomUUID } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { type Logger, pino } from 'pino';
+import type { Config } from '../config.js';
+import { makeDataSource } from '../database/data-source.js';
+import { type Clock, systemClock } from '../domain/clock.js';
+import { StripeGateway } from '../payments/stripe.js';
+import { Channels } from '../pubsub/channels.js';
+import { connectRedis } from '../redis/connections.js';
+import { takeProviderCall } from '../redis/provider-quota.js';
+import { distrust, trust } from '../redis/script.js';
+import { buildSchema } from '../resolvers/schema.js';
+import type { Platform } from '../services/platform.js';
+import { buildServices, type Services } from '../services/services.js';
+import { loadTokenKey } from '../services/tokens.js';
+import { startAdmission } from '../workers/admission.js';
+import { startOrderSteps } from '../workers/order-steps.js';
+import { DocumentCache } from './documents.js';
+import { buildHttp, graphqlPath } from './http.js';
+import { WebSocketEndpoint } from './websocket.js';
+
+export interface RunningServer {
+  /** Where it listens, as `http://host:port`. */
+  readonly url: string;
+  readonly services: Services;
+  /** Idempotent: sockets, then HTTP, then workers, then the stores. */
+  close(): Promise<void>;
+}
+
+export function makeLogger(config: Config): Logger {
+  // An error is named, not spread out: queries carry people's data and keys.
+  const err = (error: Error & { code?: string }) => ({
+    name: error.name,
+    message: error.message,
+    code: error.code,
+    stack: error.stack,
+  });
+  return pino(
+    { level: config.logLevel, base: { pid: process.pid }, serializers: { err } },
+    pino.destination({ dest: 2, sync: false }),
+  );
+}
+
+/** Connects to the stores and builds everything that serves requests and moves orders and lines, in this process. */
+export async function startServer(
+  config: Config,
+  options: { readonly clock?: Clock; readonly log?: Logger } = {},
+): Promise<RunningServer> {
+  const { clock = systemClock, log = makeLogger(config) } = options;
+  const database = makeDataSource(config.databaseUrl);
+  const redis = await connectRedis(config.redisUrl, (error, connection) =>
+    log.warn({ err: error, connection }, 'Redis connection'),
+  );
+  await database.initialize().catch(async (error) => {
+    await redis.close();
+    throw error;
+  });
+  const quota = {
+    callsPerSecond: config.stripe.callsPerSecond,
+    callsPerEndpointPerSecond: config.stripe.callsPerEndpointPerSecond,
+  };
+  const platform: Platform = {
+    config,
+    clock,
+    database,
+    redis: redis.commands,
+    channels: new Channels(redis.commands, redis.subscriber),
+    gateway: new StripeGateway(config.stripe, (endpoint) => takeProviderCall(redis.commands, endpoint, quota)),
+    log,
+    processId: randomUUID(),
+  };
+  const services = await buildServices(platform, await loadTokenKey(config.tokenKeyFile));
+  await verifyInventory(services, redis.commands, log);
+  const schema = buildSchema();
+  const { http, apollo } = await buildHttp(schema, services);
+  const sockets = new WebSocketEndpoint({ schema, documents: new DocumentCache(schema), services, path: graphqlPath });
+  sockets.attach(http.server);
+  const admission = startAdmission(platform, services.catalogue, services.inventory);
+  const orderSteps = await startOrderSteps(platform, services.settlement);
+  await http.listen({ host: config.host, port: config.port });
+  const { port } = http.server.address() as AddressInfo;
+  let closing: Promise<void> | null = null;
+  const close = async () => {
+    await sockets.close();
+    await apollo.stop();
+    await http.close();
+    await Promise.all([admission.stop(), orderSteps.stop()]);
+    services.stop();
+    await redis.close();
+    await database.destroy();
+  };
+  return {
+    url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
+    services,
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+type Commands = Parameters<typeof distrust>[0];
+
+/**
+ * On every connect, before the first script runs: another server, or one that has restarted, is not trusted until every event has been
+ * compared with the ledger.
+ */
+async function verifyInventory(services: Services, commands: Commands, log: Logger): Promise<void> {
+  commands.on('close', () => distrust(commands));
+  commands.on('ready', () => {
+    services.inventory.verifyAll().then(
+      () => trust(commands),
+      (error) => {
+        log.error({ err: error }, 'inventory could not be compared with the ledger');
+        // Another connect is another try.
+        commands.disconnect(true);
+      },
+    );
+  });
+  await services.inventory.verifyAll();
+}

@@ -1,0 +1,107 @@
+import { LRUCache } from 'lru-cache';
+import { categoryOf, type Layout, LayoutIndex, seatRanges } from '../domain/layout.js';
+import { encodePriceList, type SeatPrice } from '../domain/money.js';
+import { Event, EventCategory, Inventory, LayoutVersion } from '../entities/events.js';
+import { limits } from '../limits.js';
+import { globalKeys } from '../redis/keys.js';
+import type { EventRef } from '../redis/seat-holds.js';
+import type { Platform } from './platform.js';
+
+/** The static facts of a layout, computed once per version and process. */
+export interface Hall {
+  readonly layoutVersion: number;
+  readonly layout: Layout;
+  readonly index: LayoutIndex;
+  readonly categories: Uint8Array;
+  readonly ranges: ReadonlyMap<string, readonly (readonly [number, number])[]>;
+}
+
+/** A published event as requests need it. */
+export interface PublishedEvent {
+  readonly event: Event;
+  readonly ref: EventRef;
+  readonly hall: Hall;
+  readonly prices: readonly SeatPrice[];
+  readonly priceList: string;
+}
+
+/** Reads events, and keeps what does not move for a moment; a change anywhere empties the entry at once. */
+export class EventCatalogue {
+  readonly #platform: Platform;
+  readonly #halls = new LRUCache<string, Hall>({ max: 50 });
+  readonly #published: LRUCache<string, { value: PublishedEvent | null }>;
+
+  constructor(platform: Platform) {
+    this.#platform = platform;
+    this.#published = new LRUCache({
+      max: limits.eventCacheEntries,
+      ttl: limits.eventCacheMs,
+      fetchMethod: async (eventId) => ({ value: await this.#read(eventId) }),
+    });
+  }
+
+  async start(): Promise<() => void> {
+    return this.#platform.channels.listen(globalKeys.eventChannel, (message) => {
+      this.#published.delete((message as { eventId: string }).eventId);
+    });
+  }
+
+  /** Tells every process that an event changed. */
+  async changed(eventId: string): Promise<void> {
+    this.#published.delete(eventId);
+    await this.#platform.channels.publish(globalKeys.eventChannel, { eventId });
+  }
+
+  forget(eventId: string): void {
+    this.#published.delete(eventId);
+  }
+
+  /** An event that has an inventory; null for drafts and unknown ids. */
+  async published(eventId: string): Promise<PublishedEvent | null> {
+    return (await this.#published.fetch(eventId))?.value ?? null;
+  }
+
+  async #read(eventId: string): Promise<PublishedEvent | null> {
+    const { database } = this.#platform;
+    const [event, inventory, categories] = await Promise.all([
+      database.getRepository(Event).findOneBy({ id: eventId }),
+      database.getRepository(Inventory).findOneBy({ eventId }),
+      database.getRepository(EventCategory).find({ where: { eventId }, order: { category: 'ASC' } }),
+    ]);
+    if (event === null || inventory === null) return null;
+    const prices = categories.map(({ priceMinor, feeMinor }) => ({ priceMinor, feeMinor }));
+    return {
+      event,
+      ref: { eventId, generation: inventory.generation },
+      hall: await this.#hall(eventId, inventory.layoutVersion),
+      prices,
+      priceList: encodePriceList(event.currency, prices),
+    };
+  }
+
+  async #hall(eventId: string, layoutVersion: number): Promise<Hall> {
+    const key = `${eventId}:${layoutVersion}`;
+    const known = this.#halls.get(key);
+    if (known !== undefined) return known;
+    const row = await this.#platform.database
+      .getRepository(LayoutVersion)
+      .findOneByOrFail({ eventId, version: layoutVersion });
+    const layout = row.document;
+    const hall: Hall = {
+      layoutVersion,
+      layout,
+      index: new LayoutIndex(layout),
+      categories: categoryOf(layout),
+      ranges: new Map(layout.sections.map((section) => [section.id, seatRanges(section)])),
+    };
+    this.#halls.set(key, hall);
+    return hall;
+  }
+}
+
+/** Places per category, by category index. */
+export function categoryCapacities({ hall }: PublishedEvent): readonly number[] {
+  const capacities = hall.layout.categories.map(() => 0);
+  for (const category of hall.categories) capacities[category]! += 1;
+  return capacities;
+}

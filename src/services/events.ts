@@ -1,0 +1,331 @@
+import { inTransaction } from '../database/transaction.js';
+import { invalidInput, isRefusal, type Refusal, refuse } from '../domain/errors.js';
+import { isUuid } from '../domain/ids.js';
+import { type Layout, withStanding } from '../domain/layout.js';
+import { type PlanError, parseVenuePlan } from '../domain/venue-plan.js';
+import { Event, EventCategory, Inventory, LayoutVersion, Venue } from '../entities/events.js';
+import { limits, planBounds } from '../limits.js';
+import { changeSettings } from '../redis/inventory.js';
+import type { EventCatalogue } from './event-catalogue.js';
+import type { InventoryService } from './inventory.js';
+import type { Platform, Viewer } from './platform.js';
+import { maySteer } from './sales.js';
+
+export interface CategoryPriceInput {
+  /** Name of a category of the venue, or of one of the standing places. */
+  readonly category: string;
+  readonly priceMinor: number;
+  readonly feeMinor: number;
+}
+
+export interface StandingInput {
+  readonly section: string;
+  readonly name: string;
+  readonly category: string;
+  readonly places: number;
+}
+
+export interface CreateEventInput {
+  readonly venueId: string | null;
+  readonly name: string;
+  readonly startsAt: Date;
+  readonly timeZone: string;
+  readonly currency: string;
+  readonly saleOpensAt: Date | null;
+  readonly prices: readonly CategoryPriceInput[];
+  readonly standing: readonly StandingInput[];
+  readonly waitingRoom: boolean;
+  readonly admitPerSecond: number | null;
+  readonly activeCap: number | null;
+  readonly maxSeatsPerHold: number | null;
+  readonly maxSeatsPerPerson: number | null;
+  readonly holdTtlSeconds: number | null;
+}
+
+const emptyLayout: Layout = { name: '', categories: [], sections: [], seatCount: 0 };
+const maxPriceMinor = 100_000_000;
+
+/** The organizer's side of an event: venues, drafts, publication, what may change while it sells. */
+export class Events {
+  readonly #platform: Platform;
+  readonly #events: EventCatalogue;
+  readonly #inventory: InventoryService;
+
+  constructor(platform: Platform, events: EventCatalogue, inventory: InventoryService) {
+    this.#platform = platform;
+    this.#events = events;
+    this.#inventory = inventory;
+  }
+
+  /** Published events, newest first, after a cursor. */
+  async list(first: number, after: { readonly startsAt: Date; readonly id: string } | null): Promise<Event[]> {
+    const query = this.#platform.database
+      .getRepository(Event)
+      .createQueryBuilder('event')
+      .where(`event.state <> 'DRAFT'`)
+      .orderBy('event.startsAt', 'ASC')
+      .addOrderBy('event.id', 'ASC')
+      .take(first);
+    if (after !== null) query.andWhere('(event.starts_at, event.id) > (:startsAt, :id)', after);
+    return query.getMany();
+  }
+
+  /** A draft is seen by its organizer only. */
+  async read(viewer: Viewer | null, id: string): Promise<Event | null> {
+    if (!isUuid(id)) return null;
+    const event = await this.#platform.database.getRepository(Event).findOneBy({ id });
+    return event !== null && (event.state !== 'DRAFT' || maySteer(viewer, event)) ? event : null;
+  }
+
+  async importVenue(
+    viewer: Viewer,
+    input: { readonly name: string | null; readonly plan: string },
+  ): Promise<Venue | Refusal> {
+    if (viewer.organizerId === null) return refuse('FORBIDDEN', { message: 'Only organizers import venues.' });
+    const parsed = parseVenuePlan(input.plan, planBounds);
+    if ('errors' in parsed)
+      return refuse('VENUE_PLAN_INVALID', { path: ['input', 'plan'], errors: withoutBulk(parsed.errors) });
+    const name = input.name ?? parsed.layout.name;
+    const wrong = checkName('input.name', name);
+    if (wrong !== null) return wrong;
+    const venue = this.#platform.database.getRepository(Venue).create({
+      id: this.#platform.clock.randomId(),
+      organizerId: viewer.organizerId,
+      name,
+      seatCount: parsed.layout.seatCount,
+      layout: parsed.layout,
+    });
+    return this.#platform.database.getRepository(Venue).save(venue);
+  }
+
+  async create(viewer: Viewer, input: CreateEventInput): Promise<Event | Refusal> {
+    if (viewer.organizerId === null) return refuse('FORBIDDEN', { message: 'Only organizers create events.' });
+    const layout = await this.#layoutFor(viewer, input);
+    if (isRefusal(layout)) return layout;
+    const wrong = checkEvent(input) ?? checkPrices(input, layout);
+    if (wrong !== null) return wrong;
+    const event = this.#platform.database.getRepository(Event).create({
+      id: this.#platform.clock.randomId(),
+      organizerId: viewer.organizerId,
+      name: input.name,
+      state: 'DRAFT',
+      startsAt: input.startsAt,
+      timeZone: input.timeZone,
+      currency: input.currency,
+      saleOpensAt: input.saleOpensAt ?? new Date(this.#platform.clock.nowMs()),
+      waitingRoom: input.waitingRoom,
+      admitPerSecond: input.admitPerSecond ?? limits.admitPerSecond,
+      activeCap: input.activeCap ?? limits.activeCap,
+      maxSeatsPerHold: input.maxSeatsPerHold ?? limits.seatsPerPerson,
+      maxSeatsPerPerson: input.maxSeatsPerPerson ?? limits.seatsPerPerson,
+      holdTtlMs: input.holdTtlSeconds === null ? limits.holdTtlMs : input.holdTtlSeconds * 1_000,
+    });
+    const priceOf = new Map(input.prices.map((price) => [price.category, price]));
+    const categories = layout.categories.map((category, index) => {
+      const { priceMinor, feeMinor } = priceOf.get(category.name)!;
+      return { eventId: event.id, category: index, priceMinor, feeMinor };
+    });
+    await inTransaction(this.#platform.database, async (manager) => {
+      await manager.insert(Event, event);
+      await manager.insert(EventCategory, categories);
+      await manager.insert(LayoutVersion, { eventId: event.id, version: 1, document: layout as object });
+    });
+    return event;
+  }
+
+  /** Gives a draft its inventory: from here on seats have indexes that never change. Publishing again answers the same. */
+  async publish(viewer: Viewer, eventId: string): Promise<Event | Refusal> {
+    const event = await this.#own(viewer, eventId);
+    if (isRefusal(event)) return event;
+    if (event.state === 'CLOSED') return refuse('SALE_CLOSED', { path: ['input', 'eventId'] });
+    if (event.state === 'DRAFT') {
+      await inTransaction(this.#platform.database, async (manager) => {
+        const layout = await manager.findOneByOrFail(LayoutVersion, { eventId, version: 1 });
+        await manager
+          .createQueryBuilder()
+          .insert()
+          .into(Inventory)
+          .values({
+            eventId,
+            layoutVersion: 1,
+            capacity: layout.document.seatCount,
+            drawSeed: this.#platform.clock.randomBytes(32).toString('hex'),
+          })
+          .orIgnore()
+          .execute();
+        await manager.update(Event, { id: eventId }, { state: 'PUBLISHED' });
+      });
+      await this.#inventory.rebuild(eventId);
+    }
+    return { ...event, state: 'PUBLISHED' };
+  }
+
+  /** Changes the pace of admission of a running sale. Lowering the cap evicts nobody. */
+  async updateAdmission(
+    viewer: Viewer,
+    input: {
+      readonly eventId: string;
+      readonly admitPerSecond: number | null;
+      readonly activeCap: number | null;
+      readonly waitingRoom: boolean | null;
+    },
+  ): Promise<Event | Refusal> {
+    const event = await this.#own(viewer, input.eventId);
+    if (isRefusal(event)) return event;
+    const wrong = checkPace(input);
+    if (wrong !== null) return wrong;
+    const changed = {
+      admitPerSecond: input.admitPerSecond ?? event.admitPerSecond,
+      activeCap: input.activeCap ?? event.activeCap,
+      waitingRoom: input.waitingRoom ?? event.waitingRoom,
+    };
+    await this.#platform.database.getRepository(Event).update({ id: event.id }, changed);
+    return this.#apply({ ...event, ...changed });
+  }
+
+  /** Ends a sale: no new holds, nobody joins; running checkouts finish. */
+  async closeSale(viewer: Viewer, eventId: string): Promise<Event | Refusal> {
+    const event = await this.#own(viewer, eventId);
+    if (isRefusal(event)) return event;
+    if (event.state === 'DRAFT') return invalidInput('input.eventId', 'This event has not been published.');
+    await this.#platform.database.getRepository(Event).update({ id: event.id }, { state: 'CLOSED' });
+    return this.#apply({ ...event, state: 'CLOSED' });
+  }
+
+  async #apply(event: Event): Promise<Event | Refusal> {
+    await this.#events.changed(event.id);
+    const published = await this.#events.published(event.id);
+    if (published !== null) {
+      const { admitPerSecond, activeCap, waitingRoom, state } = event;
+      const settings = { admitPerSecond, activeCap, waitingRoom, close: state === 'CLOSED' };
+      // A rebuild that runs meanwhile reads the new settings from the ledger.
+      if (!(await changeSettings(this.#platform.redis, published.ref, settings)))
+        await this.#inventory.wrongEpoch(event.id);
+    }
+    return event;
+  }
+
+  async #own(viewer: Viewer, eventId: string): Promise<Event | Refusal> {
+    const event = isUuid(eventId)
+      ? await this.#platform.database.getRepository(Event).findOneBy({ id: eventId })
+      : null;
+    if (event === null) return refuse('NOT_FOUND', { path: ['input', 'eventId'], message: 'There is no such event.' });
+    if (!maySteer(viewer, event))
+      return refuse('FORBIDDEN', { path: ['input', 'eventId'], message: 'This event belongs to another organizer.' });
+    return event;
+  }
+
+  async #layoutFor(viewer: Viewer, input: CreateEventInput): Promise<Layout | Refusal> {
+    let layout = emptyLayout;
+    if (input.venueId !== null) {
+      const venue = isUuid(input.venueId)
+        ? await this.#platform.database.getRepository(Venue).findOne({
+            where: { id: input.venueId },
+            select: { id: true, organizerId: true, layout: true as unknown as object },
+          })
+        : null;
+      if (venue === null || venue.organizerId !== viewer.organizerId) {
+        return refuse('NOT_FOUND', { path: ['input', 'venueId'], message: 'There is no such venue.' });
+      }
+      layout = venue.layout;
+    }
+    for (const [at, standing] of input.standing.entries()) {
+      const path = `input.standing.${at}`;
+      const wrong =
+        checkName(`${path}.section`, standing.section) ??
+        checkName(`${path}.name`, standing.name) ??
+        checkName(`${path}.category`, standing.category);
+      if (wrong !== null) return wrong;
+      if (
+        !Number.isInteger(standing.places) ||
+        standing.places < 1 ||
+        layout.seatCount + standing.places > limits.layoutSeats
+      ) {
+        return invalidInput(`${path}.places`, `An event has 1 to ${limits.layoutSeats} places in all.`);
+      }
+      const { section: sectionName, name, category, places: count } = standing;
+      layout = withStanding(layout, { sectionName, name, category, count });
+      if (layout.categories.length > limits.layoutCategories)
+        return invalidInput(`${path}.category`, 'There are too many categories.');
+    }
+    if (layout.seatCount === 0)
+      return invalidInput('input.venueId', 'An event needs a venue with seats or standing places.');
+    return layout;
+  }
+}
+
+function withoutBulk(errors: readonly PlanError[]): PlanError[] {
+  return errors.slice(0, limits.planErrors + 1).map(({ path, message }) => ({ path, message }));
+}
+
+function checkName(path: string, name: string): Refusal<'INVALID_INPUT'> | null {
+  if (name.trim() === '') return invalidInput(path, 'Must not be empty.');
+  if (name.length > limits.nameLength) return invalidInput(path, `Must have at most ${limits.nameLength} characters.`);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are exactly what is refused
+  if (/[\u0000-\u001f\u007f\u202a-\u202e\u2066-\u2069]/.test(name) || /\p{Surrogate}/u.test(name)) {
+    return invalidInput(path, 'Must not contain control characters or broken text.');
+  }
+  return null;
+}
+
+function checkPace(input: {
+  readonly admitPerSecond: number | null;
+  readonly activeCap: number | null;
+}): Refusal<'INVALID_INPUT'> | null {
+  const { admitPerSecond, activeCap } = input;
+  if (admitPerSecond !== null && !(admitPerSecond >= 0.01 && admitPerSecond <= 10_000)) {
+    return invalidInput('input.admitPerSecond', 'Must be from 0.01 to 10,000.');
+  }
+  if (activeCap !== null && !(activeCap >= 1 && activeCap <= 1_000_000))
+    return invalidInput('input.activeCap', 'Must be from 1 to 1,000,000.');
+  return null;
+}
+
+function checkEvent(input: CreateEventInput): Refusal<'INVALID_INPUT'> | null {
+  const wrongName = checkName('input.name', input.name);
+  if (wrongName !== null) return wrongName;
+  if (!Intl.supportedValuesOf('timeZone').includes(input.timeZone) && input.timeZone !== 'UTC') {
+    return invalidInput('input.timeZone', 'Must be an IANA time zone, as Europe/Berlin.');
+  }
+  if (!Intl.supportedValuesOf('currency').includes(input.currency)) {
+    return invalidInput('input.currency', 'Must be an ISO 4217 code in capitals, as EUR.');
+  }
+  const { maxSeatsPerHold, maxSeatsPerPerson, holdTtlSeconds } = input;
+  if (maxSeatsPerHold !== null && (maxSeatsPerHold < 1 || maxSeatsPerHold > limits.seatsPerHold)) {
+    return invalidInput('input.maxSeatsPerHold', `Must be from 1 to ${limits.seatsPerHold}.`);
+  }
+  if (maxSeatsPerPerson !== null && (maxSeatsPerPerson < 1 || maxSeatsPerPerson > limits.layoutSeats)) {
+    return invalidInput('input.maxSeatsPerPerson', `Must be from 1 to ${limits.layoutSeats}.`);
+  }
+  if (
+    holdTtlSeconds !== null &&
+    (holdTtlSeconds * 1_000 <= limits.holdWarningMs || holdTtlSeconds * 1_000 > limits.holdMaxMs)
+  ) {
+    return invalidInput(
+      'input.holdTtlSeconds',
+      `Must be over ${limits.holdWarningMs / 1_000} and at most ${limits.holdMaxMs / 1_000}.`,
+    );
+  }
+  return checkPace(input);
+}
+
+/** Every category has exactly one price. */
+function checkPrices(input: CreateEventInput, layout: Layout): Refusal<'INVALID_INPUT'> | null {
+  const names = new Set(layout.categories.map(({ name }) => name));
+  for (const [at, price] of input.prices.entries()) {
+    const path = `input.prices.${at}`;
+    if (!names.delete(price.category)) {
+      return invalidInput(
+        `${path}.category`,
+        `Must name a category of the event once; "${price.category.slice(0, limits.nameLength)}" does not.`,
+      );
+    }
+    for (const field of ['priceMinor', 'feeMinor'] as const) {
+      const amount = price[field];
+      if (amount < 0 || amount > maxPriceMinor)
+        return invalidInput(`${path}.${field}`, `Must be from 0 to ${maxPriceMinor}.`);
+    }
+  }
+  const missing = [...names][0];
+  return missing === undefined ? null : invalidInput('input.prices', `The category "${missing}" has no price.`);
+}

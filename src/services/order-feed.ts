@@ -1,0 +1,102 @@
+import { isFinal } from '../domain/order-states.js';
+import { limits } from '../limits.js';
+import { Watch } from '../pubsub/watch.js';
+import { globalKeys } from '../redis/keys.js';
+import type { Orders, OrderView } from './orders.js';
+import type { Platform } from './platform.js';
+
+interface WatchedOrder {
+  readonly orderId: string;
+  latest: OrderView;
+  sent: number;
+  readonly watch: Watch<OrderView>;
+}
+
+/**
+ * The orders that are watched in this process. Changes are told by id and read together; every few seconds the open ones are read again,
+ * because a message may get lost.
+ */
+export class OrderFeed {
+  readonly #platform: Platform;
+  readonly #orders: Orders;
+  readonly #watched = new Map<string, Set<WatchedOrder>>();
+  #changed = new Set<string>();
+  #reading = false;
+  #timers: NodeJS.Timeout[] = [];
+  #silence: () => void = () => {};
+
+  constructor(platform: Platform, orders: Orders) {
+    this.#platform = platform;
+    this.#orders = orders;
+  }
+
+  async start(): Promise<void> {
+    this.#silence = await this.#platform.channels.listen(globalKeys.orderChannel, (message) => {
+      for (const id of (message as { ids: readonly string[] }).ids) if (this.#watched.has(id)) this.#changed.add(id);
+    });
+    this.#timers = [
+      setInterval(() => void this.#read(), limits.orderTickMs),
+      setInterval(() => {
+        for (const id of this.#watched.keys()) this.#changed.add(id);
+      }, limits.orderRereadMs),
+    ];
+  }
+
+  stop(): void {
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#silence();
+    for (const orders of [...this.#watched.values()]) for (const { watch } of [...orders]) watch.finish();
+  }
+
+  /** A stream that begins with the present order and ends with its final state. */
+  watch(present: OrderView): Watch<OrderView> {
+    const orderId = present.order.id;
+    const watched: WatchedOrder = {
+      orderId,
+      latest: present,
+      sent: -1,
+      watch: new Watch(
+        () => {
+          if (watched.latest.order.version <= watched.sent) return null;
+          watched.sent = watched.latest.order.version;
+          return watched.latest;
+        },
+        () => this.#forget(watched),
+      ),
+    };
+    const orders = this.#watched.get(orderId) ?? new Set();
+    this.#watched.set(orderId, orders.add(watched));
+    // It may have changed between being read and being watched.
+    this.#changed.add(orderId);
+    return watched.watch;
+  }
+
+  async #read(): Promise<void> {
+    if (this.#reading || this.#changed.size === 0) return;
+    this.#reading = true;
+    const ids = [...this.#changed].slice(0, limits.presenceBatch);
+    for (const id of ids) this.#changed.delete(id);
+    try {
+      for (const view of await this.#orders.readMany(ids)) this.#update(view);
+    } catch (error) {
+      for (const id of ids) if (this.#watched.has(id)) this.#changed.add(id);
+      this.#platform.log.warn({ err: error }, 'watched orders could not be read');
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  #update(view: OrderView): void {
+    for (const watched of [...(this.#watched.get(view.order.id) ?? [])]) {
+      if (view.order.version > watched.latest.order.version) watched.latest = view;
+      watched.watch.wake();
+      if (isFinal(view.order.state)) watched.watch.finish();
+    }
+  }
+
+  #forget(watched: WatchedOrder): void {
+    const orders = this.#watched.get(watched.orderId);
+    orders?.delete(watched);
+    if (orders?.size === 0) this.#watched.delete(watched.orderId);
+  }
+}

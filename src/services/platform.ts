@@ -1,0 +1,28 @@
+import type { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+import type { DataSource } from 'typeorm';
+import type { Config } from '../config.js';
+import type { Clock } from '../domain/clock.js';
+import type { PaymentGateway } from '../payments/gateway.js';
+import type { Channels } from '../pubsub/channels.js';
+
+/** What every service stands on; built once by the composition root. */
+export interface Platform {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly database: DataSource;
+  readonly redis: Redis;
+  readonly channels: Channels;
+  readonly gateway: PaymentGateway;
+  readonly log: Logger;
+  /** Of this process, new at every start. */
+  readonly processId: string;
+}
+
+/** Who asks. A person is the subject of a token; an account also has a role and an organizer. */
+export interface Viewer {
+  readonly personId: string;
+  readonly role: 'GUEST' | 'ORGANIZER' | 'ADMIN';
+  readonly organizerId: string | null;
+  readonly expiresAtMs: number;
+}

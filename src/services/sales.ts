@@ -1,0 +1,112 @@
+import { limits } from '../limits.js';
+import { Watch } from '../pubsub/watch.js';
+import { eventKeys } from '../redis/keys.js';
+import { readSales, type SalesCounts } from '../redis/sales.js';
+import type { EventCatalogue, PublishedEvent } from './event-catalogue.js';
+import type { Platform, Viewer } from './platform.js';
+
+export interface SalesView {
+  readonly event: PublishedEvent;
+  readonly counts: SalesCounts;
+}
+
+/** Whether this viewer may see an event's sales: its organizer's people and administrators. */
+export function maySteer(viewer: Viewer | null, event: { readonly organizerId: string }): boolean {
+  return (
+    viewer !== null &&
+    (viewer.role === 'ADMIN' || (viewer.role === 'ORGANIZER' && viewer.organizerId === event.organizerId))
+  );
+}
+
+interface WatchedSales {
+  readonly watches: Set<Watch<SalesView>>;
+  latest: SalesView | null;
+  serial: number;
+  stop(): void;
+}
+
+/** The counts of a sale, live. All its watchers in this process share one reading per tick. */
+export class Sales {
+  readonly #platform: Platform;
+  readonly #events: EventCatalogue;
+  readonly #watched = new Map<string, Promise<WatchedSales>>();
+
+  constructor(platform: Platform, events: EventCatalogue) {
+    this.#platform = platform;
+    this.#events = events;
+  }
+
+  async read(eventId: string): Promise<SalesView | null> {
+    const event = await this.#events.published(eventId);
+    const counts = event && (await readSales(this.#platform.redis, event.ref));
+    return event && counts ? { event, counts } : null;
+  }
+
+  async watch(eventId: string): Promise<Watch<SalesView>> {
+    let making = this.#watched.get(eventId);
+    if (making === undefined) {
+      making = this.#open(eventId);
+      this.#watched.set(eventId, making);
+      making.catch(() => this.#watched.delete(eventId));
+    }
+    const sales = await making;
+    let seen = -1;
+    const watch: Watch<SalesView> = new Watch(
+      () => {
+        if (sales.latest === null || seen === sales.serial) return null;
+        seen = sales.serial;
+        return sales.latest;
+      },
+      () => {
+        sales.watches.delete(watch);
+        if (sales.watches.size > 0 || this.#watched.get(eventId) !== making) return;
+        this.#watched.delete(eventId);
+        sales.stop();
+      },
+    );
+    sales.watches.add(watch);
+    return watch;
+  }
+
+  async #open(eventId: string): Promise<WatchedSales> {
+    const { channels, log } = this.#platform;
+    let dirty = true;
+    let reading = false;
+    const touch = () => {
+      dirty = true;
+    };
+    const keys = eventKeys(eventId);
+    const silences = await Promise.all([
+      channels.listen(keys.seatChannel, touch),
+      channels.listen(keys.lineChannel, touch),
+    ]);
+    silences.push(channels.onReconnect(touch));
+    const sales: WatchedSales = { watches: new Set(), latest: null, serial: 0, stop: () => {} };
+    const refresh = async () => {
+      if (!dirty || reading) return;
+      dirty = false;
+      reading = true;
+      try {
+        const view = await this.read(eventId);
+        if (view === null) touch();
+        else {
+          sales.latest = view;
+          sales.serial += 1;
+          for (const watch of [...sales.watches]) watch.wake();
+        }
+      } catch (error) {
+        touch();
+        log.warn({ err: error, eventId }, 'sales could not be read');
+      } finally {
+        reading = false;
+      }
+    };
+    const timer = setInterval(() => void refresh(), limits.salesTickMs);
+    sales.stop = () => {
+      clearInterval(timer);
+      for (const silence of silences) silence();
+    };
+    await refresh();
+    return sales;
+  }
+}

@@ -1,0 +1,69 @@
+import type { JWK } from 'jose';
+import { Accounts } from './accounts.js';
+import { EventCatalogue } from './event-catalogue.js';
+import { Events } from './events.js';
+import { InventoryService } from './inventory.js';
+import { Line } from './line.js';
+import { Mirrors } from './mirrors.js';
+import { OrderFeed } from './order-feed.js';
+import { OrderLedger } from './order-ledger.js';
+import { Orders } from './orders.js';
+import type { Platform } from './platform.js';
+import { Sales } from './sales.js';
+import { SeatHolds } from './seat-holds.js';
+import { SeatMaps } from './seat-map.js';
+import { Settlement } from './settlement.js';
+import { Tokens } from './tokens.js';
+import { Webhooks } from './webhooks.js';
+
+/** All use cases of one process. */
+export interface Services {
+  readonly platform: Platform;
+  readonly tokens: Tokens;
+  readonly accounts: Accounts;
+  readonly catalogue: EventCatalogue;
+  readonly inventory: InventoryService;
+  readonly events: Events;
+  readonly holds: SeatHolds;
+  readonly seatMaps: SeatMaps;
+  readonly line: Line;
+  readonly sales: Sales;
+  readonly orders: Orders;
+  readonly orderFeed: OrderFeed;
+  readonly settlement: Settlement;
+  readonly webhooks: Webhooks;
+  stop(): void;
+}
+
+export async function buildServices(platform: Platform, tokenKey: JWK): Promise<Services> {
+  const tokens = await Tokens.create(platform.clock, tokenKey, platform.config.oidcIssuers);
+  const catalogue = new EventCatalogue(platform);
+  const inventory = new InventoryService(platform, catalogue);
+  const mirrors = new Mirrors(platform, catalogue, inventory);
+  const ledger = new OrderLedger(platform);
+  const orders = new Orders(platform, catalogue, inventory, ledger);
+  const orderFeed = new OrderFeed(platform, orders);
+  const forget = await catalogue.start();
+  await orderFeed.start();
+  return {
+    platform,
+    tokens,
+    accounts: new Accounts(platform, tokens),
+    catalogue,
+    inventory,
+    events: new Events(platform, catalogue, inventory),
+    holds: new SeatHolds(platform, catalogue, inventory, mirrors),
+    seatMaps: new SeatMaps(catalogue, mirrors),
+    line: new Line(platform, catalogue, inventory, mirrors),
+    sales: new Sales(platform, catalogue),
+    orders,
+    orderFeed,
+    settlement: new Settlement(platform, catalogue, inventory, ledger),
+    webhooks: new Webhooks(platform, ledger),
+    stop: () => {
+      mirrors.stop();
+      orderFeed.stop();
+      forget();
+    },
+  };
+}

@@ -1,0 +1,332 @@
+import {
+  decideSettlement,
+  type EndReason,
+  type IntentStatus,
+  type OrderStep,
+  paymentStatusOf,
+} from '../domain/order-states.js';
+import { limits } from '../limits.js';
+import type { Intent, ProviderAnswer } from '../payments/gateway.js';
+import { confirmCheckout, freeSeats, issueSeats, markSold, type OrderSeats } from '../redis/orders.js';
+import { Batcher } from './batcher.js';
+import type { EventCatalogue } from './event-catalogue.js';
+import type { InventoryService } from './inventory.js';
+import type { LeasedStep, OrderLedger, StepOutcome, Written } from './order-ledger.js';
+import type { Platform } from './platform.js';
+
+/** A step that cannot go on now and is to be taken again, without a change of the order. */
+class Later extends Error {}
+
+/**
+ * Takes the steps of orders. Each handler does its outside work first, then writes the outcome with a compare-and-set on its
+ * lease; a handler that dies is repeated from its beginning, and everything it does outside is safe to repeat.
+ */
+export class Settlement {
+  readonly #platform: Platform;
+  readonly #events: EventCatalogue;
+  readonly #inventory: InventoryService;
+  readonly #ledger: OrderLedger;
+  readonly #writer: Batcher<StepOutcome, Written>;
+  readonly #handlers: Readonly<Record<OrderStep, (step: LeasedStep) => Promise<void>>>;
+
+  constructor(platform: Platform, events: EventCatalogue, inventory: InventoryService, ledger: OrderLedger) {
+    this.#platform = platform;
+    this.#events = events;
+    this.#inventory = inventory;
+    this.#ledger = ledger;
+    this.#writer = new Batcher(limits.stepBatch, (outcomes) => ledger.write(outcomes));
+    this.#handlers = {
+      CREATE: (step) => this.#create(step),
+      SETTLE: (step) => this.#settle(step),
+      ISSUE: (step) => this.#issue(step),
+      CAPTURE: (step) => this.#capture(step),
+      CANCEL: (step) => this.#cancel(step),
+      REFUND: (step) => this.#refund(step),
+      RELEASE: (step) => this.#release(step),
+    };
+  }
+
+  lease(kinds: readonly OrderStep[], count: number): Promise<LeasedStep[]> {
+    return this.#ledger.lease(kinds, count);
+  }
+
+  /** Takes one leased step to its outcome; whatever goes wrong leaves it to be taken again. */
+  async take(step: LeasedStep): Promise<void> {
+    try {
+      await this.#handlers[step.step](step);
+    } catch (error) {
+      if (!(error instanceof Later)) {
+        this.#platform.log.error(
+          { err: error, orderId: step.orderId, step: step.step, tries: step.tries },
+          'step failed, will be repeated',
+        );
+      }
+      await this.#again(step).catch(() => {
+        // The lease ends by time and somebody takes the step again.
+      });
+    }
+  }
+
+  async #create(step: LeasedStep): Promise<void> {
+    if (step.endReason !== null && step.tries === 1) return this.#finish(step, 'not needed', 'RELEASE');
+    const order = await this.#seats(step);
+    const confirmed = await confirmCheckout(this.#platform.redis, {
+      ...order,
+      payByMs: step.payBy.getTime(),
+      freeAtMs: step.freeAt.getTime(),
+    });
+    if (confirmed === 'WRONG_EPOCH') return this.#wrongEpoch(step);
+    // An earlier try may have made an intent; only a first one may go without asking.
+    if (confirmed === 'LOST' && step.tries === 1)
+      return this.#finish(step, 'seats gone', 'RELEASE', { endReason: 'LOST' });
+    const answer = await this.#platform.gateway.createIntent({
+      orderId: step.orderId,
+      eventId: step.eventId,
+      amountMinor: step.totalMinor,
+      currency: step.currency,
+      idempotencyKey: idempotencyKey(step),
+    });
+    if (answer.kind === 'ok') return this.#created(step, answer.value, confirmed === 'LOST');
+    if (answer.kind === 'refused') {
+      this.#alarm(step, `the provider refuses the payment: ${answer.reason}`);
+      return this.#finish(step, answer.reason, 'RELEASE', { endReason: 'CANCELED', lastDecline: answer.code });
+    }
+    if (answer.kind === 'broken' || this.#tooOld(step)) return this.#lookUp(step);
+    return this.#again(step, answer);
+  }
+
+  #created(step: LeasedStep, intent: Intent, lost = false): Promise<void> {
+    return this.#finish(
+      step,
+      'created',
+      'SETTLE',
+      {
+        state: 'AWAITING_PAYMENT',
+        payment: 'CREATED',
+        intentId: intent.id,
+        ...(intent.clientSecret !== null && { clientSecret: intent.clientSecret }),
+        ...(lost && { endReason: 'LOST' as const }),
+      },
+      lost ? this.#platform.clock.nowMs() : step.payBy.getTime(),
+    );
+  }
+
+  /** The stored answer under our key is a failure: look for the intent by our id before another attempt goes out. */
+  async #lookUp(step: LeasedStep): Promise<void> {
+    const found = await this.#platform.gateway.findIntent(step.orderId, step.createdAt.getTime());
+    if (found.kind !== 'ok') return this.#again(step, found);
+    if (found.value !== null) return this.#created(step, found.value);
+    await this.#write({
+      from: step,
+      finish: { outcome: 'nothing at the provider', next: 'CREATE', nextAttempt: step.attempt + 1 },
+      runAtMs: this.#platform.clock.nowMs(),
+    });
+  }
+
+  async #settle(step: LeasedStep): Promise<void> {
+    const nowMs = this.#platform.clock.nowMs();
+    let status: IntentStatus | null =
+      step.hint === 'requires_capture' || step.hint === 'succeeded' || step.hint === 'canceled' ? step.hint : null;
+    let lastDecline: string | null = null;
+    if (status === null) {
+      const answer = await this.#platform.gateway.retrieveIntent(step.intentId!);
+      if (answer.kind !== 'ok') return this.#again(step, answer);
+      if (answer.value.amountMinor !== step.totalMinor || answer.value.currency !== step.currency) {
+        this.#alarm(
+          step,
+          `the intent is over ${answer.value.amountMinor} ${answer.value.currency}, the order over ${step.totalMinor} ${step.currency}`,
+        );
+      }
+      status = answer.value.status;
+      lastDecline = answer.value.lastDecline;
+    }
+    const facts = {
+      status,
+      endRequested: step.endReason !== null,
+      nowMs,
+      payByMs: step.payBy.getTime(),
+      freeAtMs: step.freeAt.getTime(),
+    };
+    switch (decideSettlement(facts)) {
+      case 'ISSUE':
+        return this.#finish(step, status, 'ISSUE', { state: 'ISSUING', payment: paymentStatusOf(status) });
+      case 'RELEASE':
+        return this.#finish(step, status, 'RELEASE', { payment: 'CANCELED', endReason: endOf(step, nowMs) });
+      case 'CANCEL':
+        return this.#finish(step, status, 'CANCEL', { state: 'CANCELING', endReason: endOf(step, nowMs) });
+      case 'WAIT': {
+        const deadline = facts.nowMs < facts.payByMs ? facts.payByMs : facts.freeAtMs;
+        const soon = status === 'processing' ? Math.min(deadline, nowMs + limits.orderRereadMs) : deadline;
+        return this.#write({
+          from: step,
+          finish: null,
+          runAtMs: soon,
+          ...(lastDecline !== null && { order: { lastDecline } }),
+        });
+      }
+    }
+  }
+
+  async #issue(step: LeasedStep): Promise<void> {
+    const order = await this.#seats(step);
+    const seats = step.lines.map((line) => line.seat);
+    const answer = await issueSeats(this.#platform.redis, {
+      ...order,
+      person: step.personId,
+      seats,
+      prices: step.prices,
+    });
+    if (answer.code === 'WRONG_EPOCH') return this.#wrongEpoch(step);
+    if (answer.code === 'GONE') return this.#giveBack(step);
+    const written = await this.#writer.submit({
+      from: step,
+      finish: { outcome: 'issued', next: 'CAPTURE' },
+      runAtMs: this.#platform.clock.nowMs(),
+      order: { state: 'CONFIRMED' },
+      seats: { kind: 'issue', fence: answer.fence },
+    });
+    if (written.conflicts.has(step.orderId)) {
+      await freeSeats(this.#platform.redis, order);
+      return this.#giveBack(step);
+    }
+    // The generation moved on under us: the next try meets the rebuilt event.
+    if (!written.done.has(step.orderId)) throw new Later();
+    await this.#sold(step, order);
+  }
+
+  /** The seats belong to somebody else by now: the money goes back, and the buyer is told why. */
+  #giveBack(step: LeasedStep): Promise<void> {
+    const captured = step.payment === 'CAPTURED';
+    return this.#finish(step, 'seats gone', captured ? 'REFUND' : 'CANCEL', {
+      state: captured ? 'REFUNDING' : 'CANCELING',
+      endReason: 'LOST',
+    });
+  }
+
+  async #sold(step: LeasedStep, order: OrderSeats): Promise<void> {
+    const revenue = new Map<number, number>();
+    for (const line of step.lines) revenue.set(line.category, (revenue.get(line.category) ?? 0) + line.minor);
+    // NOT_ISSUING: a rebuild has meanwhile taken the sale from the ledger, or it was told before.
+    if ((await markSold(this.#platform.redis, { ...order, person: step.personId, revenue })) === 'WRONG_EPOCH') {
+      await this.#inventory.wrongEpoch(step.eventId);
+    }
+  }
+
+  async #capture(step: LeasedStep): Promise<void> {
+    // Repeated here for a process that died between writing the tickets and telling Redis.
+    await this.#sold(step, await this.#seats(step));
+    if (step.payment !== 'CAPTURED') {
+      const answer = await this.#platform.gateway.captureIntent(step.intentId!, idempotencyKey(step));
+      if (answer.kind === 'refused' || answer.kind === 'broken') {
+        const now = await this.#platform.gateway.retrieveIntent(step.intentId!);
+        if (now.kind !== 'ok' || now.value.status !== 'succeeded') {
+          this.#alarm(step, `tickets without captured money: ${answer.reason}`);
+          if (now.kind !== 'ok' || now.value.status !== 'requires_capture') return this.#again(step, answer);
+          return this.#write({
+            from: step,
+            finish: { outcome: answer.reason, next: 'CAPTURE' },
+            runAtMs: this.#platform.clock.nowMs() + limits.stepRetryMs,
+          });
+        }
+      } else if (answer.kind !== 'ok') return this.#again(step, answer);
+    }
+    await this.#write({
+      from: step,
+      finish: { outcome: 'captured', next: null },
+      runAtMs: this.#platform.clock.nowMs(),
+      order: { state: 'COMPLETED', payment: 'CAPTURED', wipeSecret: true },
+      seats: { kind: 'validate' },
+    });
+  }
+
+  async #cancel(step: LeasedStep): Promise<void> {
+    const answer = await this.#platform.gateway.cancelIntent(step.intentId!, idempotencyKey(step));
+    if (answer.kind === 'ok') return this.#finish(step, 'canceled', 'RELEASE', { payment: 'CANCELED' });
+    if (answer.kind === 'unknown') return this.#again(step, answer);
+    // It has moved on meanwhile: ask what it has become and follow it.
+    return this.#finish(step, answer.reason, 'SETTLE', { clearHint: true });
+  }
+
+  async #refund(step: LeasedStep): Promise<void> {
+    const answer = await this.#platform.gateway.refundIntent(step.intentId!, idempotencyKey(step));
+    if (answer.kind === 'ok') return this.#finish(step, answer.value.refundId, 'RELEASE', { payment: 'REFUNDED' });
+    if (answer.kind === 'refused' && answer.code === 'charge_already_refunded') {
+      return this.#finish(step, answer.reason, 'RELEASE', { payment: 'REFUNDED' });
+    }
+    if (answer.kind !== 'unknown') this.#alarm(step, `money without tickets, refund refused: ${answer.reason}`);
+    return this.#again(step, answer);
+  }
+
+  async #release(step: LeasedStep): Promise<void> {
+    if ((await freeSeats(this.#platform.redis, await this.#seats(step))) === 'WRONG_EPOCH')
+      return this.#wrongEpoch(step);
+    const state = step.payment === 'REFUNDED' ? 'REFUNDED' : endOf(step, this.#platform.clock.nowMs());
+    await this.#write({
+      from: step,
+      finish: { outcome: 'released', next: null },
+      runAtMs: this.#platform.clock.nowMs(),
+      order: { state, wipeSecret: true },
+      seats: { kind: 'release' },
+    });
+  }
+
+  async #seats(step: LeasedStep): Promise<OrderSeats> {
+    const event = await this.#events.published(step.eventId);
+    if (event === null) throw new Error(`order ${step.orderId} belongs to an event without inventory`);
+    return { ref: event.ref, holdId: step.holdId, orderId: step.orderId };
+  }
+
+  async #wrongEpoch(step: LeasedStep): Promise<void> {
+    await this.#inventory.wrongEpoch(step.eventId);
+    throw new Later();
+  }
+
+  async #finish(
+    step: LeasedStep,
+    outcome: string,
+    next: OrderStep,
+    order: NonNullable<StepOutcome['order']> = {},
+    runAtMs?: number,
+  ): Promise<void> {
+    await this.#write({
+      from: step,
+      finish: { outcome, next },
+      runAtMs: runAtMs ?? this.#platform.clock.nowMs(),
+      order,
+    });
+  }
+
+  async #write(outcome: StepOutcome): Promise<void> {
+    await this.#writer.submit(outcome);
+  }
+
+  /** Takes the same attempt again later: doubling waits, bounded. */
+  async #again(step: LeasedStep, answer?: Exclude<ProviderAnswer<unknown>, { kind: 'ok' }>): Promise<void> {
+    if (answer !== undefined) {
+      this.#platform.log.warn(
+        { orderId: step.orderId, step: step.step, tries: step.tries, reason: answer.reason },
+        'provider did not settle a step',
+      );
+    }
+    const backoffMs = Math.min(limits.stepRetryMs * 2 ** Math.min(step.tries - 1, 10), limits.stepRetryMaxMs);
+    const asked = answer !== undefined && 'retryAfterMs' in answer ? (answer.retryAfterMs ?? 0) : 0;
+    await this.#write({ from: step, finish: null, runAtMs: this.#platform.clock.nowMs() + Math.max(backoffMs, asked) });
+  }
+
+  #tooOld(step: LeasedStep): boolean {
+    return this.#platform.clock.nowMs() - step.firstCallAt.getTime() > limits.idempotencyReplayMs;
+  }
+
+  #alarm(step: LeasedStep, message: string): void {
+    this.#platform.log.error({ alarm: true, orderId: step.orderId, eventId: step.eventId, step: step.step }, message);
+  }
+}
+
+/** One key an attempt: the same attempt is the same call, however often it goes out. */
+function idempotencyKey(step: LeasedStep): string {
+  return `${step.orderId}:${step.step}:${step.attempt}`;
+}
+
+function endOf(step: LeasedStep, nowMs: number): EndReason {
+  return step.endReason ?? (nowMs >= step.payBy.getTime() ? 'EXPIRED' : 'CANCELED');
+}

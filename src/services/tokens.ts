@@ -1,0 +1,202 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import {
+  calculateJwkThumbprint,
+  createRemoteJWKSet,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JWK,
+  type JWTPayload,
+  jwtVerify,
+  SignJWT,
+} from 'jose';
+import { LRUCache } from 'lru-cache';
+import type { OidcIssuer } from '../config.js';
+import type { Clock } from '../domain/clock.js';
+import { limits } from '../limits.js';
+import type { Viewer } from './platform.js';
+
+type Key = Awaited<ReturnType<typeof importJWK>>;
+
+/** What a token is for. A token of one use is never accepted for another. */
+type TokenUse = 'session' | 'place' | 'admission' | 'ticket';
+
+const issuer = 'floodgate';
+
+/** Reads the platform's Ed25519 key, or makes one. The file is readable by its owner alone. */
+export async function loadTokenKey(file: string): Promise<JWK> {
+  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as JWK;
+  const { privateKey } = await generateKeyPair('EdDSA', { extractable: true });
+  const jwk = await exportJWK(privateKey);
+  mkdirSync(dirname(file), { recursive: true });
+  try {
+    writeFileSync(file, JSON.stringify(jwk), { mode: 0o600, flag: 'wx' });
+  } catch {
+    // Another process made it a moment ago; theirs is the platform's key.
+    return JSON.parse(readFileSync(file, 'utf8')) as JWK;
+  }
+  return jwk;
+}
+
+/** Signs and checks everything the platform signs: sessions, places in line, admissions, tickets (JWT, EdDSA). */
+export class Tokens {
+  readonly #clock: Clock;
+  readonly #privateKey: Key;
+  readonly #publicKey: Key;
+  readonly #keyId: string;
+  readonly #publicJwk: JWK;
+  readonly #sessions = new LRUCache<string, Viewer>({ max: limits.tokenCacheEntries });
+  readonly #issuers: ReadonlyMap<string, OidcIssuer & { keys: ReturnType<typeof createRemoteJWKSet> }>;
+
+  private constructor(
+    clock: Clock,
+    keys: { privateKey: Key; publicKey: Key; jwk: JWK; id: string },
+    issuers: readonly OidcIssuer[],
+  ) {
+    this.#clock = clock;
+    this.#privateKey = keys.privateKey;
+    this.#publicKey = keys.publicKey;
+    this.#publicJwk = keys.jwk;
+    this.#keyId = keys.id;
+    this.#issuers = new Map(issuers.map((i) => [i.issuer, { ...i, keys: createRemoteJWKSet(new URL(i.jwksUrl)) }]));
+  }
+
+  static async create(clock: Clock, privateJwk: JWK, issuers: readonly OidcIssuer[]): Promise<Tokens> {
+    const { d: _secret, ...publicJwk } = privateJwk;
+    const privateKey = await importJWK(privateJwk, 'EdDSA');
+    const publicKey = await importJWK(publicJwk, 'EdDSA');
+    return new Tokens(
+      clock,
+      { privateKey, publicKey, jwk: publicJwk, id: await calculateJwkThumbprint(publicJwk) },
+      issuers,
+    );
+  }
+
+  /** The public key as a JWK set, for whoever checks tickets or tokens elsewhere. */
+  get jwks(): { keys: JWK[] } {
+    return { keys: [{ ...this.#publicJwk, kid: this.#keyId, alg: 'EdDSA', use: 'sig' }] };
+  }
+
+  async session(viewer: Omit<Viewer, 'expiresAtMs'>, ttlMs: number): Promise<{ token: string; expiresAtMs: number }> {
+    const expiresAtMs = this.#clock.nowMs() + ttlMs;
+    const claims = { role: viewer.role, ...(viewer.organizerId !== null && { org: viewer.organizerId }) };
+    return { token: await this.#sign('session', viewer.personId, claims, expiresAtMs), expiresAtMs };
+  }
+
+  /** Who a token speaks for; null when it is not valid now. Valid tokens are remembered, so that a signature is checked once. */
+  async viewer(token: string): Promise<Viewer | null> {
+    const known = this.#sessions.get(token);
+    if (known !== undefined) return known.expiresAtMs > this.#clock.nowMs() ? known : null;
+    const viewer = await this.#verifySession(token);
+    if (viewer !== null) this.#sessions.set(token, viewer);
+    return viewer;
+  }
+
+  place(place: {
+    entryId: string;
+    eventId: string;
+    personId: string;
+    number: number;
+    generation: number;
+    sinceMs: number;
+  }): Promise<string> {
+    const { personId, entryId, eventId, number, generation, sinceMs } = place;
+    return this.#sign('place', personId, { entry: entryId, event: eventId, number, generation, since: sinceMs }, null);
+  }
+
+  admission(admission: {
+    entryId: string;
+    eventId: string;
+    personId: string;
+    number: number;
+    generation: number;
+    endsAtMs: number;
+  }): Promise<string> {
+    const { personId, entryId, eventId, number, generation, endsAtMs } = admission;
+    return this.#sign('admission', personId, { entry: entryId, event: eventId, number, generation }, endsAtMs);
+  }
+
+  /** What the QR code of a ticket says: the same text whenever it is asked for. */
+  ticket(ticket: { ticketId: string; eventId: string; seat: string; issuedAtMs: number }): Promise<string> {
+    return this.#sign('ticket', ticket.ticketId, { event: ticket.eventId, seat: ticket.seat }, null, ticket.issuedAtMs);
+  }
+
+  /** The claims of a ticket's QR text; null when the platform did not sign it. */
+  async readTicket(text: string): Promise<{ ticketId: string; eventId: string; seat: string } | null> {
+    const claims = await this.#verify(text, 'ticket');
+    if (claims === null) return null;
+    return { ticketId: String(claims.sub), eventId: String(claims.event), seat: String(claims.seat) };
+  }
+
+  #sign(
+    use: TokenUse,
+    subject: string,
+    claims: JWTPayload,
+    expiresAtMs: number | null,
+    issuedAtMs?: number,
+  ): Promise<string> {
+    const jwt = new SignJWT({ ...claims, use })
+      .setProtectedHeader({ alg: 'EdDSA', kid: this.#keyId })
+      .setIssuer(issuer)
+      .setSubject(subject)
+      .setIssuedAt(Math.floor((issuedAtMs ?? this.#clock.nowMs()) / 1_000));
+    if (expiresAtMs !== null) jwt.setExpirationTime(Math.ceil(expiresAtMs / 1_000));
+    return jwt.sign(this.#privateKey);
+  }
+
+  async #verify(token: string, use: TokenUse): Promise<JWTPayload | null> {
+    try {
+      const { payload } = await jwtVerify(token, this.#publicKey, {
+        issuer,
+        algorithms: ['EdDSA'],
+        currentDate: new Date(this.#clock.nowMs()),
+      });
+      return payload.use === use ? payload : null;
+    } catch {
+      return null;
+    }
+  }
+
+  async #verifySession(token: string): Promise<Viewer | null> {
+    const own = await this.#verify(token, 'session');
+    if (own !== null) {
+      const role = own.role === 'ORGANIZER' || own.role === 'ADMIN' ? own.role : 'GUEST';
+      return {
+        personId: String(own.sub),
+        role,
+        organizerId: typeof own.org === 'string' ? own.org : null,
+        expiresAtMs: (own.exp ?? 0) * 1_000,
+      };
+    }
+    return this.#issuers.size === 0 ? null : this.#verifyForeign(token);
+  }
+
+  /** A person vouched for by another issuer is that issuer's subject; such a token never carries a role here. */
+  async #verifyForeign(token: string): Promise<Viewer | null> {
+    const foreign = this.#issuers.get(issuerOf(token) ?? '');
+    if (foreign === undefined) return null;
+    try {
+      const { payload } = await jwtVerify(token, foreign.keys, {
+        issuer: foreign.issuer,
+        audience: foreign.audience,
+        requiredClaims: ['sub', 'exp'],
+        currentDate: new Date(this.#clock.nowMs()),
+      });
+      const personId = `${foreign.issuer}#${payload.sub}`;
+      if (personId.length > limits.idLength || /[|,\s]/.test(personId)) return null;
+      return { personId, role: 'GUEST', organizerId: null, expiresAtMs: (payload.exp ?? 0) * 1_000 };
+    } catch {
+      return null;
+    }
+  }
+}
+
+function issuerOf(token: string): string | null {
+  try {
+    const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as JWTPayload;
+    return typeof claims.iss === 'string' ? claims.iss : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,75 @@
+import { isUuid } from '../domain/ids.js';
+import { hintRanks, type IntentStatus } from '../domain/order-states.js';
+import { limits } from '../limits.js';
+import type { ProviderEvent } from '../payments/gateway.js';
+import { Batcher } from './batcher.js';
+import type { OrderLedger } from './order-ledger.js';
+import type { Platform } from './platform.js';
+
+/** Statuses that let an order go on; the others tell nothing that its own clock would not. */
+const decisive: ReadonlySet<IntentStatus> = new Set(['requires_capture', 'succeeded', 'canceled']);
+
+/**
+ * Stores each event once and turns it into a hint in the same statement. A decline is written down for the buyer to see; it changes no
+ * state. `DISTINCT` because one batch may carry several events of one order.
+ */
+const storeSql = `
+  WITH input AS (
+    SELECT * FROM jsonb_to_recordset($1::jsonb)
+    AS x(id text, type text, order_id uuid, status text, rank int, decisive boolean, decline text)),
+  stored AS (
+    INSERT INTO webhook_event (id, type, order_id, received_at) SELECT DISTINCT ON (id) id, type, order_id, $2 FROM input
+    ON CONFLICT (id) DO NOTHING RETURNING id, order_id),
+  news AS (
+    SELECT i.order_id, max(i.rank) AS rank, bool_or(i.decisive) AS decisive, count(i.decline) AS declines, max(i.decline) AS decline
+    FROM stored s JOIN input i ON i.id = s.id WHERE i.order_id IS NOT NULL GROUP BY i.order_id),
+  told AS (
+    UPDATE orders o SET
+      hint = CASE WHEN n.rank > COALESCE(array_position($3::text[], o.hint), 0) THEN ($3::text[])[n.rank] ELSE o.hint END,
+      nudges = o.nudges + n.decisive::int, declines = o.declines + n.declines, last_decline = COALESCE(n.decline, o.last_decline),
+      version = o.version + (n.declines > 0)::int
+    FROM news n WHERE o.id = n.order_id RETURNING o.id, n.decisive, n.declines),
+  woken AS (
+    UPDATE order_step s SET run_at = LEAST(s.run_at, $2) FROM told t
+    WHERE s.order_id = t.id AND t.decisive AND s.finished_at IS NULL AND s.step = 'SETTLE')
+  SELECT id, decisive, declines FROM told`;
+
+export class Webhooks {
+  readonly #platform: Platform;
+  readonly #ledger: OrderLedger;
+  readonly #store: Batcher<ProviderEvent, void>;
+
+  constructor(platform: Platform, ledger: OrderLedger) {
+    this.#platform = platform;
+    this.#ledger = ledger;
+    this.#store = new Batcher(limits.stepBatch, (events) => this.#write(events));
+  }
+
+  /** Answers false when the provider did not sign this. Resolves once the event is stored for good. */
+  async receive(body: Buffer, signature: string): Promise<boolean> {
+    const event = this.#platform.gateway.readWebhook(body, signature);
+    if (event === null) return false;
+    await this.#store.submit(event);
+    return true;
+  }
+
+  async #write(events: readonly ProviderEvent[]): Promise<void> {
+    const rows = events.map(({ id, type, intent }) => ({
+      id,
+      type,
+      order_id: intent?.orderId && isUuid(intent.orderId) ? intent.orderId : null,
+      rank: intent === null ? 0 : hintRanks.indexOf(intent.status) + 1,
+      decisive: intent !== null && decisive.has(intent.status),
+      decline: type === 'payment_intent.payment_failed' ? (intent?.lastDecline ?? 'declined') : null,
+    }));
+    const now = new Date(this.#platform.clock.nowMs());
+    const told: { id: string; decisive: boolean; declines: string }[] = await this.#platform.database.query(storeSql, [
+      JSON.stringify(rows),
+      now,
+      hintRanks,
+    ]);
+    const declined = told.filter(({ declines }) => Number(declines) > 0).map(({ id }) => id);
+    if (declined.length > 0) await this.#ledger.announce(declined);
+    if (told.some((order) => order.decisive)) this.#ledger.wakeWorkers();
+  }
+}

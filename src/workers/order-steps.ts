@@ -1,0 +1,52 @@
+import type { OrderStep } from '../domain/order-states.js';
+import { limits } from '../limits.js';
+import { globalKeys } from '../redis/keys.js';
+import type { Platform } from '../services/platform.js';
+import type { Settlement } from '../services/settlement.js';
+import { type Loop, startLoop } from './loop.js';
+
+/** Each kind has its own lane, so that a slow endpoint of the provider holds up nothing else. Cancellations first. */
+const lanes: readonly (readonly OrderStep[])[] = [
+  ['CANCEL'],
+  ['ISSUE', 'RELEASE'],
+  ['SETTLE'],
+  ['CREATE'],
+  ['CAPTURE'],
+  ['REFUND'],
+];
+
+/** Takes due steps, up to a bound per lane, as they come and whenever somebody says there are some. */
+export async function startOrderSteps(platform: Platform, settlement: Settlement): Promise<{ stop(): Promise<void> }> {
+  const running = new Set<Promise<void>>();
+  const loops: Loop[] = [];
+  for (const kinds of lanes) {
+    let inFlight = 0;
+    const loop = startLoop(`order-steps ${kinds.join('+')}`, limits.stepPollMs, platform.log, async () => {
+      const room = Math.min(limits.stepBatch, limits.providerInFlight - inFlight);
+      if (room <= 0) return false;
+      const steps = await settlement.lease(kinds, room);
+      for (const step of steps) {
+        inFlight += 1;
+        const taken = settlement.take(step).finally(() => {
+          inFlight -= 1;
+          running.delete(taken);
+          // A full lane stops looking; the first free place looks again.
+          if (inFlight === limits.providerInFlight - 1) loop.wake();
+        });
+        running.add(taken);
+      }
+      return steps.length === room && inFlight < limits.providerInFlight;
+    });
+    loops.push(loop);
+  }
+  const silence = await platform.channels.listen(globalKeys.stepChannel, () => {
+    for (const loop of loops) loop.wake();
+  });
+  return {
+    stop: async () => {
+      silence();
+      await Promise.all(loops.map((loop) => loop.stop()));
+      await Promise.all(running);
+    },
+  };
+}
