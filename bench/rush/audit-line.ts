@@ -2,6 +2,8 @@ import type { LineEntry } from './evidence.js';
 import type { BuyerRecord, Violation } from './records.js';
 import { violation } from './violations.js';
 
+const toldWithinMs = 5_000;
+
 interface Place {
   number: number;
   state: 'present' | 'away' | 'admitted' | 'ended';
@@ -15,6 +17,7 @@ export function auditLine(entries: readonly LineEntry[], buyers: readonly BuyerR
   const replay = new LineReplay();
   for (const entry of entries) replay.take(entry);
   const unseen = buyers.filter((buyer) => buyer.admitted && !replay.wasAdmitted(buyer.entryId));
+  const untold = buyers.filter((buyer) => !buyer.admitted && waitedAfter(buyer, replay.admittedAtMs(buyer.entryId)));
   const misnumbered = buyers.filter((buyer) => buyer.number !== null && !replay.hasNumber(buyer.entryId, buyer.number));
   return [
     ...violation('the audit stream has no gap and its time never runs backwards', replay.gaps),
@@ -23,8 +26,17 @@ export function auditLine(entries: readonly LineEntry[], buyers: readonly BuyerR
     ...violation('nobody is admitted before somebody with a lower number who is present', replay.outOfOrder),
     ...violation('only somebody who waits and is present is admitted, once', replay.unfounded),
     ...violation('every admission a buyer was told of is in the audit stream', unseen.map(nameOf)),
+    ...violation(
+      'who is admitted is told so within 5 s',
+      untold.map((buyer) => ({ ...nameOf(buyer), at: replay.admittedAtMs(buyer.entryId) })),
+    ),
     ...violation('the number a buyer was told is the number of the place', misnumbered.map(nameOf)),
   ];
+}
+
+/** Whether a buyer was still there, and waiting, long after this instant. */
+function waitedAfter(buyer: BuyerRecord, atMs: number | null): boolean {
+  return atMs !== null && (buyer.endedAtMs ?? Number.POSITIVE_INFINITY) > atMs + toldWithinMs;
 }
 
 function nameOf({ buyer, entryId, number }: BuyerRecord) {
@@ -38,7 +50,8 @@ class LineReplay {
   readonly outOfOrder: unknown[] = [];
   readonly unfounded: unknown[] = [];
   readonly #places = new Map<string, Place>();
-  readonly #admittedEver = new Set<string>();
+  /** Redis time of the first admission by entry. */
+  readonly #admittedAtMs = new Map<string, number>();
   /** Entry by number for those present and waiting. Nobody present has a number below #lowest. */
   readonly #present = new Map<number, string>();
   #lowest = 1;
@@ -47,7 +60,11 @@ class LineReplay {
   #last: LineEntry | null = null;
 
   wasAdmitted(entryId: string): boolean {
-    return this.#admittedEver.has(entryId);
+    return this.#admittedAtMs.has(entryId);
+  }
+
+  admittedAtMs(entryId: string): number | null {
+    return this.#admittedAtMs.get(entryId) ?? null;
   }
 
   hasNumber(entryId: string, number: number): boolean {
@@ -79,7 +96,7 @@ class LineReplay {
     if (ahead !== null && ahead < entry.number) {
       this.outOfOrder.push({ passedOver: { number: ahead, entry: this.#present.get(ahead) }, entry });
     }
-    this.#admittedEver.add(entry.entry);
+    if (!this.#admittedAtMs.has(entry.entry)) this.#admittedAtMs.set(entry.entry, entry.atMs);
     this.#active += 1;
   }
 

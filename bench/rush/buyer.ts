@@ -88,6 +88,7 @@ export class Buyer {
       this.#finish(error);
     }
     this.#stage = 'ended';
+    this.record.endedAtMs = Date.now();
     const connection = this.#conversation?.connection;
     this.record.reconnects = connection?.reconnects ?? 0;
     connection?.close();

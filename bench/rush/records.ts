@@ -59,6 +59,8 @@ export interface BuyerRecord {
   stage: string;
   end: BuyerEnd;
   endDetail: string;
+  /** Ms since 1970; null for whoever never came to an end. */
+  endedAtMs: number | null;
   number: number | null;
   admitted: boolean;
   positionMessages: number;

@@ -32,6 +32,7 @@ export class Witness {
       stage: 'arrive',
       end: 'unfinished',
       endDetail: '',
+      endedAtMs: null,
       number: null,
       admitted: false,
       positionMessages: 0,

@@ -101,6 +101,7 @@ function buyer(number: number): BuyerRecord {
     stage: 'settle',
     end: 'bought',
     endDetail: '',
+    endedAtMs: 10_000,
     number,
     admitted: false,
     positionMessages: 3,
@@ -356,6 +357,13 @@ describe('the auditor of a run', () => {
     it('finds an admission that a buyer was told of but nobody granted', () => {
       const rules = rulesBroken({ buyers: [{}, { admitted: true }] });
       expect(rules).toEqual(['every admission a buyer was told of is in the audit stream']);
+    });
+
+    it('finds somebody who went on waiting after having been admitted', () => {
+      const waiting = { admitted: false, beliefs: [], orders: [], endedAtMs: 5_200 };
+      const rule = 'who is admitted is told so within 5 s';
+      expect(rulesBroken({ buyers: [waiting] })).toEqual([rule]);
+      expect(rulesBroken({ buyers: [{ ...waiting, endedAtMs: 5_100 }] })).toEqual([]);
     });
 
     it('finds a buyer who was told the number of somebody else', () => {
