@@ -37,7 +37,7 @@ const steps = {
   'lint and format': () => tool('@biomejs/biome/bin/biome', 'check', '--max-diagnostics=50'),
   layers: () => tool('dependency-cruiser/bin/dependency-cruise.mjs', ...folders, '--config', '.dependency-cruiser.cjs'),
   'unused code': () => tool('knip/bin/knip.js'),
-  schema: () => generated('schema.graphql', () => run('--import', 'tsx', 'src/schema.ts')),
+  schema: () => generated('schema.graphql', () => run('--import', 'tsx', 'sandbox/write-schema.ts')),
   operations: () =>
     generated('client/operations.ts', () => tool('@graphql-codegen/cli/esm/bin.js', '--config', 'codegen.yml')),
 };

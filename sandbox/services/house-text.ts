@@ -52,7 +52,7 @@ export function describeHouse(facts: HouseFacts): string {
       `${account.email}  password ${account.password}  role ${account.role}  (shown this once)`,
     ]),
   ];
-  const query = JSON.stringify({ query: '{ events(first: 3) { nodes { id name } } }' });
+  const query = JSON.stringify({ query: '{ events(first: 3) { edges { node { id name } } } }' });
   return `
 Floodgate is open.
 
