@@ -7,7 +7,7 @@ const ranks = [
   ['services'],
   ['resolvers', 'workers'],
   ['server'],
-  ['main', 'schema'],
+  ['main'],
 ];
 
 /** A layer is a folder or a single file of that name. */

@@ -1,9 +1,3 @@
-/** An amount in the currency's minor unit (cents, yen, fils) together with its ISO 4217 code in upper case. */
-export interface Money {
-  readonly amountMinor: number;
-  readonly currency: string;
-}
-
 /** What one seat of a category costs: the ticket price and the fee on top, both in minor units. */
 export interface SeatPrice {
   readonly priceMinor: number;

@@ -59,8 +59,6 @@ export function eventKeys(eventId: string) {
   };
 }
 
-export type EventKeys = ReturnType<typeof eventKeys>;
-
 /** Keys that belong to no event. */
 export const globalKeys = {
   providerQuota: `${schemaVersion}:provider-quota`,

@@ -8,7 +8,17 @@ import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, '../..');
-const copied = ['src', 'test', 'sandbox', 'bench', 'client', 'package.json', 'tsconfig.json', 'jest.config.mjs', 'schema.graphql'];
+const copied = [
+  'src',
+  'test',
+  'sandbox',
+  'bench',
+  'client',
+  'package.json',
+  'tsconfig.json',
+  'jest.config.mjs',
+  'schema.graphql',
+];
 
 function readPatch(file) {
   const [header] = readFileSync(file, 'utf8').split(/^---$/m, 1);
@@ -22,15 +32,21 @@ function readPatch(file) {
 /** Titles of the tests that failed, or null when the run itself broke. */
 function failedTests(tree, test) {
   const report = join(tree, 'jest-report.json');
-  spawnSync('node', [join(root, 'node_modules/jest/bin/jest.js'), '--json', `--outputFile=${report}`, '--silent', test], {
-    cwd: tree,
-    stdio: 'ignore',
-    timeout: 300_000,
-  });
+  spawnSync(
+    'node',
+    [join(root, 'node_modules/jest/bin/jest.js'), '--json', `--outputFile=${report}`, '--silent', test],
+    {
+      cwd: tree,
+      stdio: 'ignore',
+      timeout: 300_000,
+    },
+  );
   try {
     const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
     const results = testResults.flatMap(({ assertionResults }) => assertionResults);
-    return results.length === 0 ? null : results.filter(({ status }) => status === 'failed').map(({ fullName }) => fullName);
+    return results.length === 0
+      ? null
+      : results.filter(({ status }) => status === 'failed').map(({ fullName }) => fullName);
   } catch {
     return null;
   }
@@ -41,7 +57,10 @@ function runMutant(patch) {
   try {
     for (const name of copied) cpSync(join(root, name), join(tree, name), { recursive: true });
     symlinkSync(join(root, 'node_modules'), join(tree, 'node_modules'));
-    execFileSync('git', ['apply', '-C1', '--unsafe-paths', `--directory=${tree}`, resolve(patch.file)], { cwd: '/', stdio: 'pipe' });
+    execFileSync('git', ['apply', '-C1', '--unsafe-paths', `--directory=${tree}`, resolve(patch.file)], {
+      cwd: '/',
+      stdio: 'pipe',
+    });
     const failed = failedTests(tree, patch.test);
     if (failed === null) return 'the test run broke';
     const missing = patch.red.filter((title) => !failed.includes(title));
@@ -56,14 +75,21 @@ function runMutant(patch) {
 }
 
 const named = process.argv.slice(2);
-const files = named.length > 0 ? named : readdirSync(here).filter((name) => name.endsWith('.patch')).map((name) => join(here, name));
+const files =
+  named.length > 0
+    ? named
+    : readdirSync(here)
+        .filter((name) => name.endsWith('.patch'))
+        .map((name) => join(here, name));
 let passed = 0;
 let failed = 0;
 for (const patch of files.sort().map(readPatch)) {
   const problem = runMutant(patch);
   if (problem === null) passed += 1;
   else failed += 1;
-  process.stdout.write(`${problem === null ? 'red as it should be' : 'FAILED'}  promise ${patch.promise}  ${basename(patch.file)}${problem === null ? '' : `: ${problem}`}\n`);
+  process.stdout.write(
+    `${problem === null ? 'red as it should be' : 'FAILED'}  promise ${patch.promise}  ${basename(patch.file)}${problem === null ? '' : `: ${problem}`}\n`,
+  );
 }
 process.stdout.write(`${passed} passed, ${failed} failed\n`);
 process.exit(failed === 0 ? 0 : 1);
