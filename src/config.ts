@@ -14,6 +14,8 @@ export interface Config {
     readonly webhookSecret: string;
     /** Another server that speaks Stripe's protocol; null: Stripe itself. */
     readonly apiUrl: string | null;
+    /** The same server as buyers reach it. */
+    readonly publicApiUrl: string;
     readonly callsPerSecond: number;
     readonly callsPerEndpointPerSecond: number;
   };
@@ -100,6 +102,9 @@ export function readConfig(env: Environment): Config {
       publishableKey: env.STRIPE_PUBLISHABLE_KEY || secretKey.replace(/^sk_/, 'pk_').replace(/_[^_]*$/, '_publishable'),
       webhookSecret: required(env, 'STRIPE_WEBHOOK_SECRET', 'give the signing secret of your webhook endpoint'),
       apiUrl: env.STRIPE_API_URL ? url('STRIPE_API_URL', env.STRIPE_API_URL, ['http:', 'https:']) : null,
+      publicApiUrl: env.STRIPE_PUBLIC_API_URL
+        ? url('STRIPE_PUBLIC_API_URL', env.STRIPE_PUBLIC_API_URL, ['http:', 'https:'])
+        : env.STRIPE_API_URL || 'https://api.stripe.com',
       callsPerSecond: integer(env, 'STRIPE_CALLS_PER_SECOND', 100, 0, 100_000),
       callsPerEndpointPerSecond: integer(env, 'STRIPE_CALLS_PER_ENDPOINT_PER_SECOND', 25, 0, 100_000),
     }),

@@ -221,7 +221,7 @@ function describeOrder({ order, event, lines, tickets }: OrderView, { services }
           paymentIntentId: order.intentId!,
           clientSecret: order.clientSecret!,
           publishableKey: stripe.publishableKey,
-          apiUrl: stripe.apiUrl ?? 'https://api.stripe.com',
+          apiUrl: stripe.publicApiUrl,
         }
       : null,
     lastDecline: order.lastDecline,

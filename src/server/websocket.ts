@@ -30,7 +30,7 @@ interface Connection {
   drained: (() => void)[];
 }
 
-type ProtocolResult = Exclude<Awaited<ReturnType<NonNullable<ServerOptions['onNext']>>>, void | undefined>;
+type ProtocolResult = Extract<Awaited<ReturnType<NonNullable<ServerOptions['onNext']>>>, object>;
 
 interface Extra {
   readonly connection: Connection;
