@@ -1,6 +1,7 @@
 import { auditBuyers } from './audit-buyers.js';
 import { auditLedger } from './audit-ledger.js';
 import { auditLine } from './audit-line.js';
+import { auditSales } from './audit-sales.js';
 import type { Evidence } from './evidence.js';
 import type { Violation } from './records.js';
 
@@ -12,9 +13,14 @@ export interface Verdict {
 
 /** Judges a run by what the stores and the clients say, without asking the server. Pure: the same evidence, the same verdict. */
 export function audit(evidence: Evidence): Verdict {
-  const { ledger, intents, line, buyers } = evidence;
+  const { ledger, intents, line, sales, buyers } = evidence;
   return {
-    violations: [...auditLedger(evidence), ...auditLine(line, buyers), ...auditBuyers(evidence)],
+    violations: [
+      ...auditLedger(evidence),
+      ...auditLine(line, buyers),
+      ...auditSales(sales, ledger),
+      ...auditBuyers(evidence),
+    ],
     examined: {
       seats: ledger.capacity,
       orders: ledger.orders.length,
@@ -22,6 +28,7 @@ export function audit(evidence: Evidence): Verdict {
       paymentIntents: intents.length,
       lineEntries: line.length,
       admissions: line.filter((entry) => entry.kind === 'admit').length,
+      salesSamples: sales.length,
       buyers: buyers.length,
       clientMessages: buyers.reduce((sum, buyer) => sum + buyer.positionMessages + buyer.mapMessages, 0),
       claims: buyers.reduce((sum, buyer) => sum + buyer.beliefs.length, 0),

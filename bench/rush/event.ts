@@ -4,8 +4,16 @@ import { readConfig } from '../../src/config.js';
 import type { RushOptions } from './options.js';
 import type { Stack } from './stack.js';
 
-/** Puts the event of the run on sale, before the server starts, and answers its id. */
-export async function openEvent(options: RushOptions, stack: Stack): Promise<string> {
+const organizerSessionMs = 24 * 3_600_000;
+
+export interface RushEvent {
+  readonly eventId: string;
+  /** A session of the event's organizer. */
+  readonly organizerToken: string;
+}
+
+/** Puts the event of the run on sale, before the server starts. */
+export async function openEvent(options: RushOptions, stack: Stack): Promise<RushEvent> {
   const config = readConfig({
     DATABASE_URL: stack.databaseUrl,
     REDIS_URL: stack.redisUrl,
@@ -15,8 +23,12 @@ export async function openEvent(options: RushOptions, stack: Stack): Promise<str
   });
   const { admitPerSecond, activeCap } = options;
   const settings = { admitPerSecond, activeCap, waitingRoom: true, saleOpensAt: null };
-  const event = await withServices(config, (services) =>
-    options.event.kind === 'demo' ? seedDemo(services, settings) : seedStadium(services, options.event.seats, settings),
-  );
-  return event.id;
+  return withServices(config, async (services) => {
+    const { event: kind } = options;
+    const event =
+      kind.kind === 'demo' ? await seedDemo(services, settings) : await seedStadium(services, kind.seats, settings);
+    const organizer = { personId: 'rush-organizer', role: 'ORGANIZER', organizerId: event.organizerId } as const;
+    const { token } = await services.tokens.session(organizer, organizerSessionMs);
+    return { eventId: event.id, organizerToken: token };
+  });
 }

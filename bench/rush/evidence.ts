@@ -6,6 +6,7 @@ export interface Evidence {
   readonly live: LiveView;
   readonly intents: readonly IntentView[];
   readonly line: readonly LineEntry[];
+  readonly sales: readonly SalesSample[];
   readonly buyers: readonly BuyerRecord[];
 }
 
@@ -42,6 +43,26 @@ export interface LedgerTicket {
   readonly orderId: string;
   readonly seatIndex: number;
   readonly state: string;
+  readonly issuedAtMs: number;
+}
+
+/** One message of the live sales, as the organizer got it. */
+export interface SalesSample {
+  /** Server time, ms. */
+  readonly nowMs: number;
+  readonly epoch: string;
+  readonly version: number;
+  readonly categories: readonly CategorySample[];
+}
+
+export interface CategorySample {
+  readonly capacity: number;
+  readonly available: number;
+  readonly held: number;
+  readonly issuing: number;
+  readonly sold: number;
+  readonly returning: number;
+  readonly blocked: number;
 }
 
 /** What Redis says at one instant. */

@@ -4,7 +4,6 @@ import { categoryOf, type Layout } from '../../src/domain/layout.js';
 import { eventKeys } from '../../src/redis/keys.js';
 import { entryGlobalId } from '../../src/services/line.js';
 import type { Evidence, IntentView, LedgerOrder, LedgerView, LineEntry, LineEntryKind, LiveView } from './evidence.js';
-import type { BuyerRecord } from './records.js';
 
 export interface Sources {
   readonly databaseUrl: string;
@@ -16,13 +15,13 @@ export interface Sources {
 const streamPage = 10_000;
 
 /** Reads everything an audit needs. Nothing may be writing any more: the server is stopped before. */
-export async function gatherEvidence(sources: Sources, buyers: readonly BuyerRecord[]): Promise<Evidence> {
+export async function gatherEvidence(sources: Sources, seen: Pick<Evidence, 'buyers' | 'sales'>): Promise<Evidence> {
   const [ledger, { live, line }, intents] = await Promise.all([
     readLedger(sources),
     readRedis(sources),
     readIntents(sources),
   ]);
-  return { ledger, live, line, intents, buyers };
+  return { ledger, live, line, intents, ...seen };
 }
 
 /** Orders whose money or seats are on the move: an audit waits until there are none. */
@@ -60,7 +59,7 @@ const ordersSql = `
             FROM order_line l WHERE l.order_id = o.id) AS lines
     FROM orders o WHERE o.event_id = $1`;
 const ownersSql = `SELECT seat_index AS "seatIndex", order_id AS "orderId", state FROM seat_owner WHERE event_id = $1`;
-const ticketsSql = `SELECT id, order_id AS "orderId", seat_index AS "seatIndex", state FROM ticket WHERE event_id = $1`;
+const ticketsSql = `SELECT id, order_id AS "orderId", seat_index AS "seatIndex", state, extract(epoch FROM issued_at)::float8 * 1000 AS "issuedAtMs" FROM ticket WHERE event_id = $1`;
 const layoutSql = `
   SELECT i.capacity, l.document FROM inventory i JOIN layout l ON l.event_id = i.event_id AND l.version = i.layout_version
    WHERE i.event_id = $1`;

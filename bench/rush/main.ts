@@ -6,6 +6,7 @@ import { countMovingOrders, gatherEvidence, readDurability } from './gather.js';
 import { Machine } from './machine.js';
 import { type RushOptions, readOptions, UsageError, usage } from './options.js';
 import { describeReport, makeReport, type Report } from './report.js';
+import { SalesWatch } from './sales-watch.js';
 import { Stack } from './stack.js';
 
 /**
@@ -14,6 +15,7 @@ import { Stack } from './stack.js';
  */
 const progressMs = 5_000;
 const settleMs = 60_000;
+const salesSettleMs = 2_000;
 
 function say(line: string): void {
   process.stderr.write(`${line}\n`);
@@ -22,9 +24,12 @@ function say(line: string): void {
 async function rush(options: RushOptions, stack: Stack, crowd: Crowd): Promise<Report> {
   say('Starting Postgres, Redis, the payment sandbox and the server …');
   await stack.startStores();
-  const eventId = await openEvent(options, stack);
+  const { eventId, organizerToken } = await openEvent(options, stack);
   await stack.startServers(options);
   await crowd.gather(options, { serverUrl: stack.serverUrl, eventId, home: stack.home });
+
+  const sales = new SalesWatch({ serverUrl: stack.serverUrl, token: organizerToken });
+  await sales.start(eventId);
 
   const machine = new Machine();
   for (const { name, pid, family } of [...stack.processes(), ...crowd.processes]) machine.watch(name, pid, family);
@@ -43,12 +48,15 @@ async function rush(options: RushOptions, stack: Stack, crowd: Crowd): Promise<R
   const processes = machine.finish();
 
   await untilSettled(stack.databaseUrl);
+  const samples = await sales.finish(salesSettleMs);
   const database = await readDurability(stack.databaseUrl);
   // From here on nothing may move: the auditor reads the stores one after the other.
   await stack.stopServer();
   const { databaseUrl, redisUrl, paymentsUrl } = stack;
   const buyers = results.flatMap((result) => result.records);
-  const verdict = audit(await gatherEvidence({ databaseUrl, redisUrl, paymentsUrl, eventId }, buyers));
+  const verdict = audit(
+    await gatherEvidence({ databaseUrl, redisUrl, paymentsUrl, eventId }, { buyers, sales: samples }),
+  );
   return makeReport({ options, results, verdict, processes, database, tookMs });
 }
 

@@ -1,4 +1,4 @@
-import type { LatencySummary, StoredHistogram } from './histogram.js';
+import type { StoredHistogram } from './histogram.js';
 
 /** What a synthetic buyer set out to do; drawn from the seed. */
 export interface Persona {
@@ -132,5 +132,3 @@ export type LoadMessage =
   | { readonly type: 'ready' }
   | { readonly type: 'progress'; readonly progress: LoadProgress }
   | { readonly type: 'done' };
-
-export type { LatencySummary };

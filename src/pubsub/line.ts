@@ -22,8 +22,9 @@ interface LineMessage {
 interface WatchedPlace<P> {
   readonly entryId: string;
   stored: P;
-  number: number;
-  waiting: boolean;
+  facts: PlaceFacts;
+  /** Of the line in which `stored` was read; in another one its number means nothing. */
+  generation: number;
   /** Something other than the passing of time is to be told. */
   changed: boolean;
   dueAtMs: number;
@@ -43,19 +44,29 @@ export interface PlaceFacts {
   readonly number: number;
   readonly waiting: boolean;
   readonly final: boolean;
+  /** Differs when something is to be told besides the position. */
+  readonly face: string;
+}
+
+/** Entry ids whose first watcher came (seen) and whose last watcher went (lost) since the last report. */
+export interface PresenceReport {
+  readonly seen: readonly string[];
+  readonly lost: readonly string[];
 }
 
 export interface LineSource<P> {
+  /** The line in its present generation; null while it is being rebuilt. */
   load(): Promise<LoadedLine | null>;
-  /** Reads places again, by entry id; a place that is gone is left out. */
-  readPlaces(entryIds: readonly string[]): Promise<ReadonlyMap<string, P>>;
+  /** Places by entry id; one that is gone is left out. Null when the generation has ended or nobody knows yet. */
+  readPlaces(generation: number, entryIds: readonly string[]): Promise<ReadonlyMap<string, P> | null>;
   facts(place: P): PlaceFacts;
   nowMs(): number;
 }
 
 /**
  * The line as this process sees it: which numbers are gone. Positions of all its watchers follow from that without a call to Redis.
- * It pushes at a cadence that falls with distance and, at once, whatever happens to a watched place.
+ * It pushes at a cadence that falls with distance and, at once, whatever happens to a watched place. What cannot be read now is read
+ * again with the next tick.
  */
 export class LineMirror<P> {
   readonly #source: LineSource<P>;
@@ -63,32 +74,37 @@ export class LineMirror<P> {
   #gone = new GoneNumbers();
   #generation = 0;
   #version = -1;
-  #phase = 'LOBBY';
+  #phase = '';
+  /** Messages that arrived while the line is being read; null at other times. */
   #pending: LineMessage[] | null = null;
+  #stale = true;
+  #loading = false;
   #moved = new Set<string>();
+  #reading = false;
   #seen = new Set<string>();
   #lost = new Set<string>();
-  #reading = false;
+  #stopped = false;
   #stop: () => void = () => {};
 
   constructor(source: LineSource<P>) {
     this.#source = source;
   }
 
+  /** Subscribes first, then reads the line, so that nothing is missed in between. */
   async start(channels: Channels, channel: string): Promise<void> {
-    this.#pending = [];
     const silence = await channels.listen(channel, (message) => this.#receive(message as LineMessage));
-    const forget = channels.onReconnect(() => void this.reload());
-    const timer = setInterval(() => void this.#tick(), limits.presenceEveryMs);
+    const forget = channels.onReconnect(() => this.reload());
+    const timer = setInterval(() => this.#tick(), limits.presenceEveryMs);
     this.#stop = () => {
       silence();
       forget();
       clearInterval(timer);
     };
-    await this.reload();
+    await this.#load();
   }
 
   stop(): void {
+    this.#stopped = true;
     this.#stop();
     for (const places of [...this.#places.values()]) for (const place of [...places]) place.watch.finish();
   }
@@ -97,34 +113,36 @@ export class LineMirror<P> {
     return this.#places.size > 0;
   }
 
-  get phase(): string {
-    return this.#phase;
+  /** Of the line as it was last read; 0 before the first time. */
+  get generation(): number {
+    return this.#generation;
   }
 
   peopleAhead(number: number): number | null {
     return number === 0 || this.#version < 0 ? null : Math.max(0, this.#gone.ahead(number));
   }
 
-  /** Ids whose first watcher came and whose last watcher went since the last call, for one presence report. */
-  takePresence(): { seen: string[]; lost: string[] } {
+  /** Takes what is to be reported. An entry is never in both lists. */
+  takePresence(): PresenceReport {
     const presence = { seen: [...this.#seen], lost: [...this.#lost] };
     this.#seen = new Set();
     this.#lost = new Set();
     return presence;
   }
 
-  /** Everybody served here, after Redis forgot who serves them. */
-  reportAll(): void {
-    for (const entryId of this.#places.keys()) this.#seen.add(entryId);
+  /** Gives back a report that may not have arrived: what still holds of it is reported again. */
+  returnPresence({ seen, lost }: PresenceReport): void {
+    for (const entryId of seen) if (this.#places.has(entryId)) this.#seen.add(entryId);
+    for (const entryId of lost) if (!this.#places.has(entryId)) this.#lost.add(entryId);
   }
 
-  watch(entryId: string, stored: P): Watch<PlacePush<P>> {
-    const facts = this.#source.facts(stored);
+  /** The stream of a place that has just been read from the line of that generation. */
+  watch(entryId: string, stored: P, generation: number): Watch<PlacePush<P>> {
     const place: WatchedPlace<P> = {
       entryId,
       stored,
-      number: facts.number,
-      waiting: facts.waiting,
+      facts: this.#source.facts(stored),
+      generation,
       changed: true,
       dueAtMs: 0,
       watch: new Watch(
@@ -136,64 +154,114 @@ export class LineMirror<P> {
     places.add(place);
     this.#places.set(entryId, places);
     this.#lost.delete(entryId);
-    if (facts.waiting) this.#seen.add(entryId);
-    if (facts.final) place.watch.finish();
+    if (place.facts.waiting) this.#seen.add(entryId);
+    if (place.facts.final || this.#stopped) place.watch.finish();
+    // It may have moved between being read and being watched.
+    else this.#readAgain(entryId);
     return place.watch;
   }
 
-  async reload(): Promise<void> {
-    this.#pending ??= [];
-    const loaded = await this.#source.load();
-    const pending = this.#pending ?? [];
+  /** Reads the line again: after a gap, a reconnect, another generation. */
+  reload(): void {
+    this.#stale = true;
+    void this.#load();
+  }
+
+  /** One at a time, so that an older answer never replaces a newer one and no number comes back. */
+  async #load(): Promise<void> {
+    if (this.#loading) return;
+    this.#loading = true;
+    try {
+      while (this.#stale && !this.#stopped) {
+        this.#pending = [];
+        this.#stale = false;
+        const loaded = await this.#source.load();
+        if (loaded === null) {
+          this.#stale = true;
+          break;
+        }
+        this.#apply(loaded, this.#pending);
+      }
+    } catch {
+      this.#stale = true;
+    } finally {
+      this.#pending = null;
+      this.#loading = false;
+    }
+  }
+
+  #apply(loaded: LoadedLine, pending: readonly LineMessage[]): void {
     this.#pending = null;
-    if (loaded === null) return;
     this.#gone = GoneNumbers.fromBitmap(loaded.gone);
     this.#generation = loaded.generation;
     this.#version = loaded.version;
-    this.#phase = loaded.phase;
+    this.#enter(loaded.phase);
     for (const message of pending) this.#receive(message);
-    this.reportAll();
-    for (const entryId of this.#places.keys()) this.#moved.add(entryId);
-    await this.#readMoved();
+    // Redis may have forgotten who is served here, and what happened to them was not heard.
+    for (const entryId of this.#places.keys()) {
+      this.#seen.add(entryId);
+      this.#moved.add(entryId);
+    }
+    void this.#readMoved();
   }
 
   #receive(message: LineMessage): void {
     if (this.#pending !== null) {
+      // Beyond the bound the oldest is dropped, which shows as a gap and leads to another reading.
       this.#pending.push(message);
       if (this.#pending.length > limits.deltaRing) this.#pending.shift();
       return;
     }
     if (message.g === this.#generation && message.v <= this.#version) return;
     if (message.g !== this.#generation || message.v !== this.#version + 1) {
-      void this.reload();
+      this.reload();
       return;
     }
     this.#version = message.v;
     for (const number of message.n ?? []) this.#gone.add(number);
-    for (const entryId of message.e ?? []) if (this.#places.has(entryId)) this.#moved.add(entryId);
-    if (message.p !== this.#phase) {
-      const drawn = this.#phase === 'DRAWING' || this.#phase === 'LOBBY';
-      this.#phase = message.p;
-      for (const [entryId, places] of this.#places) {
-        if (drawn) this.#moved.add(entryId);
-        for (const place of places) place.changed = true;
-      }
+    for (const entryId of message.e ?? []) {
+      if (!this.#places.has(entryId)) continue;
+      this.#moved.add(entryId);
+      // Whoever waits and was just said to be away is served here after all.
+      this.#seen.add(entryId);
     }
+    this.#enter(message.p);
+    void this.#readMoved();
+  }
+
+  #enter(phase: string): void {
+    if (phase === this.#phase) return;
+    const numbered = this.#phase === 'DRAWING' || this.#phase === 'LOBBY';
+    this.#phase = phase;
+    for (const [entryId, places] of this.#places) {
+      if (numbered) this.#moved.add(entryId);
+      for (const place of places) place.changed = true;
+    }
+  }
+
+  #readAgain(entryId: string): void {
+    this.#moved.add(entryId);
     void this.#readMoved();
   }
 
   async #readMoved(): Promise<void> {
     if (this.#reading) return;
     this.#reading = true;
+    let ids: string[] = [];
     try {
-      while (this.#moved.size > 0) {
-        const ids = [...this.#moved].slice(0, limits.presenceBatch);
+      while (this.#moved.size > 0 && !this.#stale) {
+        const generation = this.#generation;
+        ids = [...this.#moved].slice(0, limits.presenceBatch);
         for (const id of ids) this.#moved.delete(id);
-        const stored = await this.#source.readPlaces(ids);
-        for (const id of ids) this.#update(id, stored.get(id));
+        const stored = await this.#source.readPlaces(generation, ids);
+        if (stored === null || generation !== this.#generation) {
+          for (const id of ids) this.#moved.add(id);
+          if (stored === null) this.#stale = true;
+        } else for (const id of ids) this.#update(id, stored.get(id));
       }
     } catch {
-      // Redis did not answer; the reconnect, or the next message with its gap in versions, brings the mirror up to date.
+      // Redis did not answer: the next tick asks again.
+      for (const id of ids) this.#moved.add(id);
     } finally {
       this.#reading = false;
     }
@@ -206,10 +274,10 @@ export class LineMirror<P> {
         continue;
       }
       const facts = this.#source.facts(stored);
+      if (facts.face !== place.facts.face) place.changed = true;
       place.stored = stored;
-      place.number = facts.number;
-      place.waiting = facts.waiting;
-      place.changed = true;
+      place.facts = facts;
+      place.generation = this.#generation;
       place.watch.wake();
       if (facts.final) place.watch.finish();
     }
@@ -217,13 +285,19 @@ export class LineMirror<P> {
 
   #pull(place: WatchedPlace<P>): PlacePush<P> | null {
     const nowMs = this.#source.nowMs();
-    if (!place.changed && (!place.waiting || nowMs < place.dueAtMs)) return null;
+    if (!this.#isDue(place, nowMs)) return null;
     place.changed = false;
-    const peopleAhead = place.waiting ? this.peopleAhead(place.number) : null;
-    const nextPushInMs = place.waiting ? pushIntervalMs(peopleAhead) : null;
+    const { waiting, number } = place.facts;
+    const peopleAhead = waiting ? this.peopleAhead(number) : null;
+    const nextPushInMs = waiting ? pushIntervalMs(peopleAhead) : null;
     // Sent a little before it is due, so that the promise is kept with a tick and a network in between.
     if (nextPushInMs !== null) place.dueAtMs = nowMs + nextPushInMs - limits.presenceEveryMs;
     return { stored: place.stored, phase: this.#phase, peopleAhead, nextPushInMs };
+  }
+
+  #isDue(place: WatchedPlace<P>, nowMs: number): boolean {
+    if (place.generation !== this.#generation) return false;
+    return place.changed || (place.facts.waiting && nowMs >= place.dueAtMs);
   }
 
   #forget(place: WatchedPlace<P>): void {
@@ -232,14 +306,17 @@ export class LineMirror<P> {
     places.delete(place);
     if (places.size > 0) return;
     this.#places.delete(place.entryId);
+    this.#moved.delete(place.entryId);
     this.#seen.delete(place.entryId);
-    if (place.waiting) this.#lost.add(place.entryId);
+    if (place.facts.waiting) this.#lost.add(place.entryId);
   }
 
   #tick(): void {
+    if (this.#stale) void this.#load();
+    if (this.#moved.size > 0) void this.#readMoved();
     const nowMs = this.#source.nowMs();
     for (const places of this.#places.values()) {
-      for (const place of places) if (place.changed || (place.waiting && nowMs >= place.dueAtMs)) place.watch.wake();
+      for (const place of places) if (this.#isDue(place, nowMs)) place.watch.wake();
     }
   }
 }

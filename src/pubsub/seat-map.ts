@@ -49,9 +49,13 @@ interface SeatMessage {
 /** Called with every change of the hall: the seats that moved and, where only a deadline moved, the hold. */
 export type SeatListener = (change: { readonly indexes: readonly number[]; readonly holdId: string | null }) => void;
 
+const checkTicks = limits.mirrorCheckMs / limits.seatTickMs;
+const retryTicks = checkTicks / 10;
+
 /**
  * A hall as this process sees it. One Redis subscription feeds it; changes are told once per tick, and whoever is behind gets one merged
- * change or, when that is no longer known, a snapshot.
+ * change or, when that is no longer known, a snapshot. Every few seconds it compares its version with Redis, since the loss of the last
+ * message before a silence shows in no other way.
  */
 export class SeatMapMirror {
   readonly #load: () => Promise<LoadedSeats | null>;
@@ -59,33 +63,49 @@ export class SeatMapMirror {
   readonly #watches = new Set<Watch<SeatUpdate>>();
   readonly #listeners = new Set<SeatListener>();
   readonly #merged = new Map<string, { seats: string; states: string }>();
+  readonly #snapshots = new Map<string, SeatSnapshotUpdate>();
   #status: string[] = [];
   #generation = 0;
   #version = -1;
   #layoutVersion = 0;
   #pending: SeatMessage[] | null = null;
+  /** The load under way, and the one that follows it for everybody who asked meanwhile. */
+  #loading: Promise<void> = Promise.resolve();
+  #following: Promise<void> | null = null;
+  #ticksToCheck = checkTicks;
+  /** The version Redis told at the last check, and how many ticks ago. */
+  #expected = -1;
+  #expectedTicks = 0;
   #dirty = false;
+  #stopped = false;
   #stop: () => void = () => {};
 
   constructor(load: () => Promise<LoadedSeats | null>) {
     this.#load = load;
   }
 
-  /** Subscribes first, then reads the snapshot, so that nothing is missed in between. */
+  /** Subscribes first, then reads the snapshot, so that nothing is missed in between. Rejects when a store does not answer. */
   async start(channels: Channels, channel: string): Promise<void> {
     this.#pending = [];
     const silence = await channels.listen(channel, (message) => this.#receive(message as SeatMessage));
-    const forget = channels.onReconnect(() => void this.reload());
+    const forget = channels.onReconnect(() => this.#reloadSoon());
     const timer = setInterval(() => this.#tick(), limits.seatTickMs);
     this.#stop = () => {
       silence();
       forget();
       clearInterval(timer);
     };
-    await this.reload();
+    try {
+      await this.reload();
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
+    if (this.#stopped) this.#stop();
   }
 
   stop(): void {
+    this.#stopped = true;
     this.#stop();
     for (const watch of [...this.#watches]) watch.finish();
   }
@@ -94,6 +114,7 @@ export class SeatMapMirror {
     return this.#watches.size > 0 || this.#listeners.size > 0;
   }
 
+  /** Below 0 while the event is being rebuilt and nothing is known yet. */
   get version(): number {
     return this.#version;
   }
@@ -107,76 +128,114 @@ export class SeatMapMirror {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Made once per version for all who ask for the same part. */
   snapshot(watched: WatchedRanges): SeatSnapshotUpdate {
+    const key = watched?.key ?? '';
+    const made = this.#snapshots.get(key);
+    if (made !== undefined) return made;
     const parts = watched?.ranges.map(([first, count]) => this.#status.slice(first, first + count).join(''));
-    return {
+    const snapshot: SeatSnapshotUpdate = {
       kind: 'snapshot',
       epoch: this.epoch,
       version: this.#version,
       layoutVersion: this.#layoutVersion,
       states: parts === undefined ? this.#status.join('') : parts.join(''),
     };
+    this.#snapshots.set(key, snapshot);
+    return snapshot;
   }
 
-  /** A stream that begins with what is new since `since`: deltas if they are still known, else a snapshot. */
+  /**
+   * A stream that begins with what is new since `since`: one delta, empty if nothing is, while the changes are still known; else a
+   * snapshot.
+   */
   watch(watched: WatchedRanges, since: SeatCursor | null): Watch<SeatUpdate> {
     let cursor: SeatCursor | null = since;
     let scanned = since?.version ?? -1;
-    const watch: Watch<SeatUpdate> = new Watch(
-      () => {
-        if (this.#version < 0) return null;
-        const known =
-          cursor !== null &&
-          cursor.epoch === this.epoch &&
-          cursor.layoutVersion === this.#layoutVersion &&
-          cursor.version <= this.#version;
-        if (known && scanned === this.#version) return null;
-        const merged = known ? this.#since(scanned, watched) : null;
-        scanned = this.#version;
-        if (cursor === null || merged === null) {
-          const snapshot = this.snapshot(watched);
-          cursor = snapshot;
-          return snapshot;
-        }
-        if (merged.seats === '') return null;
-        const delta: SeatDeltaUpdate = {
-          kind: 'delta',
-          epoch: this.epoch,
-          version: this.#version,
-          layoutVersion: this.#layoutVersion,
-          fromVersion: cursor.version,
-          ...merged,
-        };
-        cursor = delta;
-        return delta;
-      },
-      () => this.#watches.delete(watch),
-    );
+    let greeted = false;
+    const pull = (): SeatUpdate | null => {
+      if (this.#version < 0) return null;
+      const known =
+        cursor !== null &&
+        cursor.epoch === this.epoch &&
+        cursor.layoutVersion === this.#layoutVersion &&
+        cursor.version <= this.#version;
+      if (known && greeted && scanned === this.#version) return null;
+      const merged = known ? this.#since(scanned, watched) : null;
+      scanned = this.#version;
+      if (cursor === null || merged === null) {
+        greeted = true;
+        const snapshot = this.snapshot(watched);
+        cursor = snapshot;
+        return snapshot;
+      }
+      if (merged.seats === '' && greeted) return null;
+      greeted = true;
+      const delta: SeatDeltaUpdate = {
+        kind: 'delta',
+        epoch: this.epoch,
+        version: this.#version,
+        layoutVersion: this.#layoutVersion,
+        fromVersion: cursor.version,
+        ...merged,
+      };
+      cursor = delta;
+      return delta;
+    };
+    const watch: Watch<SeatUpdate> = new Watch(pull, () => this.#watches.delete(watch));
     this.#watches.add(watch);
     return watch;
   }
 
-  /** Reads the snapshot again: after a gap, a reconnect, another generation. */
-  async reload(): Promise<void> {
+  /**
+   * Reads the snapshot again: after a gap, a reconnect, another generation. A load that is already under way may be older than what the
+   * caller has heard of, so one more follows it; two never run at once, or the older could win. Rejects when a store does not answer.
+   */
+  reload(): Promise<void> {
+    this.#following ??= this.#loading
+      .catch(() => {})
+      .then(() => {
+        this.#following = null;
+        this.#loading = this.#loadOnce();
+        return this.#loading;
+      });
+    return this.#following;
+  }
+
+  /** A load that fails is tried again by the tick. */
+  #reloadSoon(): void {
+    this.reload().catch(() => {});
+  }
+
+  async #loadOnce(): Promise<void> {
     this.#pending ??= [];
-    const loaded = await this.#load();
-    const pending = this.#pending ?? [];
-    this.#pending = null;
-    if (loaded === null) return;
-    const sameEpoch = loaded.generation === this.#generation && loaded.layoutVersion === this.#layoutVersion;
-    if (!sameEpoch || loaded.version !== this.#version) {
-      this.#ring.clear();
-      this.#merged.clear();
+    this.#ticksToCheck = retryTicks;
+    let loaded: LoadedSeats | null = null;
+    try {
+      loaded = await this.#load();
+    } finally {
+      const pending = this.#pending ?? [];
+      this.#pending = null;
+      if (loaded !== null) this.#adopt(loaded);
+      for (const message of pending) if (loaded !== null) this.#receive(message);
     }
+    this.#tell();
+  }
+
+  #adopt(loaded: LoadedSeats): void {
+    const sameEpoch = loaded.generation === this.#generation && loaded.layoutVersion === this.#layoutVersion;
+    this.#ticksToCheck = checkTicks;
+    if (sameEpoch && loaded.version === this.#version) return;
+    this.#ring.clear();
+    this.#merged.clear();
+    this.#snapshots.clear();
     this.#generation = loaded.generation;
     this.#version = loaded.version;
     this.#layoutVersion = loaded.layoutVersion;
     this.#status = [...loaded.status];
+    this.#expected = -1;
     this.#dirty = true;
-    for (const message of pending) this.#receive(message);
-    const all = { indexes: [], holdId: null };
-    for (const listener of this.#listeners) listener(all);
-    this.#tick();
+    for (const listener of this.#listeners) listener({ indexes: [], holdId: null });
   }
 
   #receive(message: SeatMessage): void {
@@ -190,25 +249,53 @@ export class SeatMapMirror {
     if (message.h !== undefined) for (const listener of this.#listeners) listener({ indexes, holdId: message.h });
     if (message.g === this.#generation && message.v <= this.#version) return;
     if (message.g !== this.#generation || message.l !== this.#layoutVersion || message.f !== this.#version) {
-      void this.reload();
+      this.#reloadSoon();
       return;
     }
     for (const [at, index] of indexes.entries()) this.#status[index] = message.s[at]!;
     this.#version = message.v;
+    this.#snapshots.clear();
     this.#ring.push({ fromVersion: message.f, version: message.v, indexes, letters: message.s });
     this.#dirty = true;
     for (const listener of this.#listeners) listener({ indexes, holdId: null });
   }
 
   #tick(): void {
+    this.#tell();
+    this.#expectedTicks += 1;
+    if (this.#expected > this.#version && this.#expectedTicks >= 2) {
+      this.#expected = -1;
+      this.#reloadSoon();
+    }
+    this.#ticksToCheck -= 1;
+    if (this.#ticksToCheck <= 0) void this.#check();
+  }
+
+  #tell(): void {
     if (!this.#dirty) return;
     this.#dirty = false;
     this.#merged.clear();
     for (const watch of [...this.#watches]) watch.wake();
   }
 
-  /** The merged change since a version within the watched ranges, made once for all who ask for the same. */
+  /**
+   * Asks Redis where it is. A version ahead of the mirror's is no loss yet, its messages may be on their way: that is judged a tick or two later,
+   * so that a busy hall is not answered with snapshots.
+   */
+  async #check(): Promise<void> {
+    this.#ticksToCheck = retryTicks;
+    const seen = await this.#load().catch(() => null);
+    if (seen === null || this.#stopped) return;
+    this.#ticksToCheck = checkTicks;
+    const sameEpoch = seen.generation === this.#generation && seen.layoutVersion === this.#layoutVersion;
+    if (!sameEpoch) return this.#reloadSoon();
+    this.#expected = seen.version;
+    this.#expectedTicks = 0;
+  }
+
+  /** The merged change since a version within the watched ranges, made once for all who ask for the same; null: no longer known. */
   #since(version: number, watched: WatchedRanges): { seats: string; states: string } | null {
+    if (version === this.#version) return { seats: '', states: '' };
     const key = `${version}-${this.#version}|${watched?.key ?? ''}`;
     const made = this.#merged.get(key);
     if (made !== undefined) return made;

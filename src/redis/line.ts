@@ -30,16 +30,13 @@ function decodePlace(script: 'line.join' | 'line.leave' | 'line.read', reply: Sc
   switch (reply.code) {
     case 'OK': {
       const [entryId, number, person, state, since, endsAt, phase] = reply.values;
-      let placeState = state as PlaceState;
-      // The admission ends by Redis time, whether or not a worker has written it down.
-      if (placeState === 'A' && (!endsAt || reply.nowMs >= Number(endsAt))) placeState = 'X';
       return {
         code: 'OK',
         place: {
           entryId: entryId!,
           number: Number(number),
           person: person!,
-          state: placeState,
+          state: state as PlaceState,
           sinceMs: Number(since),
           admissionEndsAtMs: endsAt ? Number(endsAt) : null,
           phase: phase as LinePhase,
@@ -71,8 +68,9 @@ export async function joinLine(
     ref.generation,
     join.person,
     join.newEntryId,
-    `@${limits.pollPresenceMs}`,
+    limits.pollPresenceMs,
     limits.lineEntries,
+    limits.processLeaseMs,
   );
   return decodePlace('line.join', reply);
 }
@@ -83,12 +81,12 @@ export async function leaveLine(client: Redis, ref: EventRef, entryId: string, p
   return decodePlace('line.leave', reply);
 }
 
-/** Source: scripts/line.read.lua. `pollPresenceMs` 0 reads without counting as presence. */
+/** Source: scripts/line.read.lua. Counts as presence if `pollingPerson` owns the place; null leaves presence alone. */
 export async function readPlace(
   client: Redis,
   ref: EventRef,
   entryId: string,
-  pollPresenceMs: number,
+  pollingPerson: string | null,
 ): Promise<PlaceAnswer> {
   const key = eventKeys(ref.eventId).meta;
   const reply = await runScript(
@@ -97,7 +95,8 @@ export async function readPlace(
     key,
     ref.generation,
     entryId,
-    pollPresenceMs,
+    pollingPerson ?? '',
+    limits.pollPresenceMs,
     limits.processLeaseMs,
   );
   return decodePlace('line.read', reply);

@@ -158,6 +158,7 @@ export class LineResolver {
   })
   async queueEntry(@Arg('id', () => ID) id: string, @Ctx() context: Context): Promise<QueueEntry | null> {
     const view = await context.services.line.read(requireViewer(context), id);
+    if (isRefusal(view)) throw clientError(view);
     return view && describeEntry(view);
   }
 
@@ -206,7 +207,8 @@ export class LineResolver {
       const viewer = requireViewer(context as Context);
       const watched = await (context as Context).services.line.watch(viewer, (args as { entryId: string }).entryId);
       if (watched === null) throw clientError(refuse('NOT_FOUND', { path: ['entryId'] }));
-      return watched.watch;
+      if (isRefusal(watched)) throw clientError(watched);
+      return watched;
     },
   })
   async queuePositionChanged(

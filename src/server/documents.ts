@@ -87,10 +87,16 @@ export const documentRules: readonly ValidationRule[] = [boundedDocument];
 
 export type PreparedDocument = { readonly document: DocumentNode } | { readonly errors: readonly GraphQLError[] };
 
-/** Parses and validates each text once; what does not fit is remembered as refused just as well. */
+const usualDocumentCharacters = 1_024;
+
+/** Parses and validates each text once; what does not fit is remembered as refused just as well. Bounded by number and by length. */
 export class DocumentCache {
   readonly #schema: GraphQLSchema;
-  readonly #prepared = new LRUCache<string, PreparedDocument>({ max: limits.documentCacheEntries });
+  readonly #prepared = new LRUCache<string, PreparedDocument>({
+    max: limits.documentCacheEntries,
+    maxSize: limits.documentCacheEntries * usualDocumentCharacters,
+    sizeCalculation: (_prepared, text) => text.length + 1,
+  });
 
   constructor(schema: GraphQLSchema) {
     this.#schema = schema;

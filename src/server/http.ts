@@ -1,3 +1,4 @@
+import { Transform } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { ApolloServer } from '@apollo/server';
 import { fastifyApolloDrainPlugin, fastifyApolloHandler } from '@as-integrations/fastify';
@@ -84,17 +85,32 @@ function allowOtherOrigins(http: FastifyInstance): void {
   );
 }
 
-/** Only an organizer may send something large: a seating plan. Judged before a byte of the body is kept. */
+/** Only an organizer may send something large: a seating plan. Judged before the body is kept, by what was announced or else as it comes. */
 function boundBodies(http: FastifyInstance, services: Services): void {
   http.addHook('preParsing', async (request, reply, body) => {
     if (request.routeOptions.url !== graphqlPath || request.method !== 'POST') return body;
-    const length = Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY);
-    if (length <= limits.httpBodyBytes) return body;
+    const announced = request.headers['content-length'];
+    if (announced !== undefined && Number(announced) <= limits.httpBodyBytes) return body;
     const viewer = await viewerOf(services, request);
-    if (viewer !== null && viewer.role !== 'GUEST' && length <= limits.venuePlanBytes * 2) return body;
+    const bound = viewer === null || viewer.role === 'GUEST' ? limits.httpBodyBytes : limits.venuePlanBytes * 2;
+    if (announced === undefined) return body.pipe(boundedStream(bound));
+    if (Number(announced) <= bound) return body;
     // The rest of the body is not read; the connection cannot be used again.
     reply.header('connection', 'close');
-    throw Object.assign(new Error(tooLarge), { statusCode: 413 });
+    throw bodyTooLarge();
+  });
+}
+
+const bodyTooLarge = () => Object.assign(new Error(tooLarge), { statusCode: 413 });
+
+function boundedStream(bound: number): Transform {
+  let bytes = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length;
+      if (bytes > bound) done(bodyTooLarge());
+      else done(null, chunk);
+    },
   });
 }
 
@@ -127,12 +143,16 @@ function serveExplorer(http: FastifyInstance): void {
     subscriptionsProtocol: 'WS',
     defaultQuery: examples,
   } as const;
-  let page: Buffer | null = null;
+  let page: string | null = null;
+  let packed: Buffer | null = null;
   http.addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
     const wantsPage = request.method === 'GET' && request.headers.accept?.includes('text/html');
     if (!wantsPage || request.url.split('?')[0] !== graphqlPath) return;
-    page ??= gzipSync(renderGraphiQL(options), { level: 4 });
-    await reply.type('text/html; charset=utf-8').header('content-encoding', 'gzip').send(page);
+    page ??= renderGraphiQL(options);
+    reply.type('text/html; charset=utf-8').header('vary', 'accept, accept-encoding');
+    if (!request.headers['accept-encoding']?.includes('gzip')) return reply.send(page);
+    packed ??= gzipSync(page, { level: 4 });
+    return reply.header('content-encoding', 'gzip').send(packed);
   });
 }
 

@@ -28,7 +28,8 @@ function rootOf(error: unknown): unknown {
 export function maskError(formatted: GraphQLFormattedError, error: unknown, log: Logger): GraphQLFormattedError {
   const cause = rootOf(error);
   if (cause instanceof GraphQLError) {
-    const { stacktrace: _, ...extensions } = formatted.extensions ?? {};
+    // The code the error was made with goes first: over HTTP every broken rule of a document is called a failed validation.
+    const { stacktrace: _, http: __, ...extensions } = { ...formatted.extensions, ...cause.extensions };
     return { ...formatted, extensions: { code: 'BAD_USER_INPUT', ...extensions } };
   }
   const where = {

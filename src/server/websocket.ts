@@ -1,7 +1,14 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type ExecutionArgs, GraphQLError, type GraphQLFormattedError, type GraphQLSchema } from 'graphql';
 import {
+  type ExecutionArgs,
+  GraphQLError,
+  type GraphQLFormattedError,
+  type GraphQLSchema,
+  getOperationAST,
+} from 'graphql';
+import {
+  CloseCode,
   GRAPHQL_TRANSPORT_WS_PROTOCOL,
   handleProtocols,
   makeServer,
@@ -20,14 +27,24 @@ import { maskError } from './masking.js';
 /** Close codes of ours; PROTOCOL.md says what a client does on each. */
 export const closeCodes = { serviceRestart: 1012, slowConsumer: 4505, tokenExpired: 4506 } as const;
 
+/** A message that waits until the client has read what was sent before. */
+interface WaitingMessage {
+  readonly data: string;
+  readonly sent: () => void;
+}
+
 /** One connection as the adapter keeps it. */
 interface Connection {
   readonly socket: WebSocket;
   viewer: Viewer | null;
   alive: boolean;
   laggingSinceMs: number | null;
-  /** Senders that wait until the client has read what was sent. */
+  waiting: WaitingMessage[];
+  waitingBytes: number;
+  /** Senders whose message made the socket lag. */
   drained: (() => void)[];
+  /** Operations that have not finished, by id; true for a subscription. */
+  readonly operations: Map<string, boolean>;
 }
 
 type ProtocolResult = Extract<Awaited<ReturnType<NonNullable<ServerOptions['onNext']>>>, object>;
@@ -52,7 +69,8 @@ const closeReason = (reason: string | undefined) =>
 
 /**
  * The GraphQL transport over WebSocket (graphql-transport-ws). A slow reader stops its own streams only: they keep a cursor each and go on
- * from the newest state when the socket has drained.
+ * from the newest state when the socket has drained. One answer may be large; what comes on top of it while the client has not read it
+ * waits, within the hard limit.
  */
 export class WebSocketEndpoint {
   readonly #options: WebSocketOptions;
@@ -67,6 +85,7 @@ export class WebSocketEndpoint {
   readonly #connections = new Set<Connection>();
   readonly #protocol: Server<Extra>;
   readonly #timers: NodeJS.Timeout[];
+  #closing = false;
 
   constructor(options: WebSocketOptions) {
     this.#options = options;
@@ -80,11 +99,12 @@ export class WebSocketEndpoint {
 
   attach(http: HttpServer): void {
     http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      if (new URL(request.url ?? '/', 'http://host').pathname !== this.#options.path) {
-        socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
-        return;
-      }
-      this.#sockets.handleUpgrade(request, socket, head, (webSocket) => this.#open(webSocket));
+      const refuse = (status: string) => socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
+      // From here on nobody else listens for the errors of this socket, and an unheard one would end the process.
+      socket.on('error', () => socket.destroy());
+      if (request.url?.split('?')[0] !== this.#options.path) return refuse('404 Not Found');
+      if (this.#closing) return refuse('503 Service Unavailable');
+      return this.#sockets.handleUpgrade(request, socket, head, (webSocket) => this.#open(webSocket));
     });
   }
 
@@ -94,19 +114,15 @@ export class WebSocketEndpoint {
 
   /** Says goodbye to everybody; who does not answer in time is cut off. */
   async close(): Promise<void> {
+    this.#closing = true;
     for (const timer of this.#timers) clearInterval(timer);
-    const closing = [...this.#connections].map(
-      ({ socket }) =>
-        new Promise<void>((resolve) => {
-          const cut = setTimeout(() => socket.terminate(), limits.socketDrainMs);
-          socket.once('close', () => {
-            clearTimeout(cut);
-            resolve();
-          });
-          socket.close(closeCodes.serviceRestart, 'The server restarts: reconnect.');
-        }),
+    const closed = [...this.#connections].map(
+      ({ socket }) => new Promise<void>((resolve) => socket.once('close', () => resolve())),
     );
-    await Promise.all(closing);
+    for (const connection of this.#connections) {
+      this.#end(connection, closeCodes.serviceRestart, 'The server restarts: reconnect.');
+    }
+    await Promise.all(closed);
     this.#sockets.close();
   }
 
@@ -120,30 +136,39 @@ export class WebSocketEndpoint {
         extra.connection.viewer = await services.tokens.viewer(token);
         return extra.connection.viewer !== null;
       },
-      onSubscribe: (
-        { subscriptions, extra },
-        id,
-        { query, operationName, variables },
-      ): ExecutionArgs | GraphQLError[] => {
+      onSubscribe: ({ extra: { connection } }, id, { query, operationName, variables }) => {
         if (id.length > limits.idLength) return [tooMany('The id of the operation is too long.')];
-        if (Object.keys(subscriptions).length > limits.subscriptionsPerSocket) {
-          return [tooMany(`At most ${limits.subscriptionsPerSocket} operations run on one socket at a time.`)];
+        if (connection.operations.has(id)) {
+          // The client has completed it, but it has not ended here: the library would mix the two up.
+          this.#end(connection, CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
+          return [tooMany('The id of the operation is in use.')];
         }
         const prepared = documents.prepare(query);
         if ('errors' in prepared) return [...prepared.errors];
-        const contextValue: Context = { services, viewer: extra.connection.viewer };
+        const { document } = prepared;
+        const subscribes = getOperationAST(document, operationName)?.operation === 'subscription';
+        const refused = overBound(connection.operations, subscribes);
+        if (refused !== null) return [refused];
+        connection.operations.set(id, subscribes);
+        const contextValue: Context = { services, viewer: connection.viewer };
         return {
           schema,
-          document: prepared.document,
+          document,
           operationName: operationName ?? null,
           variableValues: variables ?? null,
           contextValue,
-        };
+        } satisfies ExecutionArgs;
+      },
+      onComplete: ({ extra }, id) => {
+        extra.connection.operations.delete(id);
       },
       onNext: (_ctx, _id, _payload, _args, { errors, ...rest }) =>
         // The protocol sends formatted errors; its types speak of executed ones.
         errors === undefined ? undefined : ({ ...rest, errors: this.#mask(errors) } as unknown as ProtocolResult),
-      onError: (_ctx, _id, _payload, errors) => this.#mask(errors as readonly GraphQLError[]),
+      onError: ({ extra }, id, _payload, errors) => {
+        extra.connection.operations.delete(id);
+        return this.#mask(errors as readonly GraphQLError[]);
+      },
     });
   }
 
@@ -152,20 +177,32 @@ export class WebSocketEndpoint {
   }
 
   #open(socket: WebSocket): void {
-    const connection: Connection = { socket, viewer: null, alive: true, laggingSinceMs: null, drained: [] };
+    const connection: Connection = {
+      socket,
+      viewer: null,
+      alive: true,
+      laggingSinceMs: null,
+      waiting: [],
+      waitingBytes: 0,
+      drained: [],
+      operations: new Map(),
+    };
     this.#connections.add(connection);
+    const failed = (error: unknown) => {
+      this.#log.error({ err: error }, 'a message could not be handled');
+      this.#end(connection, 1011, 'Internal error');
+    };
     const closed = this.#protocol.opened(
       {
         protocol: socket.protocol === GRAPHQL_TRANSPORT_WS_PROTOCOL ? socket.protocol : '',
         send: (data) => this.#send(connection, data),
-        close: (code, reason) => socket.close(code, closeReason(reason)),
+        close: (code, reason) => this.#end(connection, code ?? 1000, reason ?? ''),
         onMessage: (receive) => {
           socket.on('message', (data, isBinary) => {
-            if (isBinary) return socket.close(4400, 'Invalid message received');
-            receive(String(data)).catch((error) => {
-              this.#log.error({ err: error }, 'a message could not be handled');
-              socket.close(1011, 'Internal error');
-            });
+            // What was on its way when the socket was closed from here is not acted upon.
+            if (socket.readyState !== socket.OPEN) return;
+            if (isBinary) this.#end(connection, CloseCode.BadRequest, 'Invalid message received');
+            else receive(String(data)).catch(failed);
           });
         },
       },
@@ -179,20 +216,50 @@ export class WebSocketEndpoint {
     });
     socket.once('close', (code, reason) => {
       this.#connections.delete(connection);
-      for (const resume of connection.drained) resume();
-      connection.drained = [];
-      void closed(code, String(reason));
+      letGo(connection);
+      closed(code, String(reason)).catch((error) => this.#log.error({ err: error }, 'a stream could not be ended'));
     });
   }
 
-  /** Resolves at once while the client keeps up; else when it has read, so that its streams pull the newest state then. */
+  /**
+   * Closes with a code. A client that reads slowly gets the code behind what it has not read yet, if it reads that soon enough; its streams
+   * end when the socket does.
+   */
+  #end(connection: Connection, code: number, reason: string): void {
+    const { socket } = connection;
+    this.#connections.delete(connection);
+    letGo(connection);
+    if (socket.readyState !== socket.OPEN) return;
+    socket.close(code, closeReason(reason));
+    const cut = setTimeout(() => socket.terminate(), limits.socketDrainMs);
+    socket.once('close', () => clearTimeout(cut));
+  }
+
+  /**
+   * Resolves at once while the client keeps up. Else the message waits, and its stream with it, until the client has read: the stream then
+   * pulls the newest state.
+   */
   #send(connection: Connection, data: string): Promise<void> | void {
     const { socket } = connection;
     if (socket.readyState !== socket.OPEN) return;
+    if (connection.laggingSinceMs === null) {
+      this.#write(connection, data);
+      if (connection.laggingSinceMs === null) return;
+      return new Promise((resolve) => connection.drained.push(resolve));
+    }
+    connection.waitingBytes += Buffer.byteLength(data);
+    if (connection.waitingBytes > limits.socketHardBufferedBytes) {
+      this.#end(connection, closeCodes.slowConsumer, 'You read too slowly.');
+      return;
+    }
+    return new Promise((sent) => connection.waiting.push({ data, sent }));
+  }
+
+  #write(connection: Connection, data: string): void {
+    const { socket } = connection;
     socket.send(data);
-    if (socket.bufferedAmount <= limits.socketSoftBufferedBytes) return;
-    connection.laggingSinceMs ??= this.#options.services.platform.clock.nowMs();
-    return new Promise((resolve) => connection.drained.push(resolve));
+    if (socket.bufferedAmount > limits.socketSoftBufferedBytes)
+      connection.laggingSinceMs = this.#options.services.platform.clock.nowMs();
   }
 
   #ping(): void {
@@ -210,30 +277,59 @@ export class WebSocketEndpoint {
     const nowMs = this.#options.services.platform.clock.nowMs();
     for (const connection of this.#connections) {
       const { socket, viewer, laggingSinceMs } = connection;
-      if (viewer !== null && viewer.expiresAtMs <= nowMs)
-        socket.close(closeCodes.tokenExpired, 'The token has expired.');
-      if (laggingSinceMs === null) continue;
-      if (socket.bufferedAmount === 0) {
-        connection.laggingSinceMs = null;
-        for (const resume of connection.drained.splice(0)) resume();
-      } else if (
-        socket.bufferedAmount > limits.socketHardBufferedBytes ||
-        nowMs - laggingSinceMs > limits.socketLaggingMs
-      ) {
-        socket.close(closeCodes.slowConsumer, 'You read too slowly.');
-        socket.terminate();
+      if (viewer !== null && viewer.expiresAtMs <= nowMs) {
+        this.#end(connection, closeCodes.tokenExpired, 'The token has expired.');
+      } else if (laggingSinceMs !== null && socket.bufferedAmount === 0) {
+        this.#resume(connection);
+      } else if (laggingSinceMs !== null && nowMs - laggingSinceMs > limits.socketLaggingMs) {
+        this.#end(connection, closeCodes.slowConsumer, 'You read too slowly.');
       }
     }
   }
+
+  /** The client has read everything: what waits is sent, until it is too much again. */
+  #resume(connection: Connection): void {
+    connection.laggingSinceMs = null;
+    let sent = 0;
+    while (sent < connection.waiting.length && connection.laggingSinceMs === null) {
+      this.#write(connection, connection.waiting[sent]!.data);
+      sent += 1;
+    }
+    const done = connection.waiting.splice(0, sent);
+    connection.waitingBytes -= done.reduce((sum, { data }) => sum + Buffer.byteLength(data), 0);
+    const { drained } = connection;
+    connection.drained = [];
+    for (const resume of drained) resume();
+    for (const message of done) message.sent();
+  }
+}
+
+/** Nobody waits any more for a socket that has ended. */
+function letGo(connection: Connection): void {
+  for (const resume of connection.drained.splice(0)) resume();
+  for (const message of connection.waiting.splice(0)) message.sent();
+  connection.waitingBytes = 0;
+}
+
+function overBound(operations: ReadonlyMap<string, boolean>, subscribes: boolean): GraphQLError | null {
+  if (operations.size >= limits.operationsInFlightPerSocket)
+    return tooMany(`At most ${limits.operationsInFlightPerSocket} operations run on one socket at a time.`);
+  if (!subscribes) return null;
+  const subscriptions = [...operations.values()].filter(Boolean).length;
+  return subscriptions < limits.subscriptionsPerSocket
+    ? null
+    : tooMany(`At most ${limits.subscriptionsPerSocket} subscriptions run on one socket at a time.`);
 }
 
 function tooMany(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code: 'TOO_MANY_OPERATIONS' } });
 }
 
-/** The token of connection_init: `token`, or an Authorization header as explorers send it. */
+/** The token of connection_init: `token`, or an Authorization header as explorers send it; null when none is given. */
 function tokenOf(params: Readonly<Record<string, unknown>> | undefined): string | null {
   const headers = (params?.headers ?? params) as Readonly<Record<string, unknown>> | undefined;
-  const given = params?.token ?? headers?.Authorization ?? headers?.authorization;
-  return typeof given === 'string' && given !== '' ? given.replace(/^Bearer\s+/i, '') : null;
+  const given = params?.token ?? headers?.Authorization ?? headers?.authorization ?? '';
+  if (given === '') return null;
+  // Whatever else it is, it was meant as a token and is none.
+  return typeof given === 'string' ? given.replace(/^Bearer\s+/i, '') : 'invalid';
 }

@@ -29,7 +29,7 @@ export async function drawLine(platform: Platform, ref: EventRef): Promise<void>
   let numbered = Number(await redis.hget(keys.line, 'drawn'));
   for (;;) {
     const progress = await applyDraw(redis, ref, numbered, order.slice(numbered, numbered + limits.drawChunk));
-    if (progress === null || progress.numbered >= progress.lobbySize) return;
+    if (progress === null || progress.numbered >= Math.min(progress.lobbySize, order.length)) return;
     numbered = progress.numbered;
   }
 }

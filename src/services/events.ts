@@ -43,7 +43,8 @@ export interface CreateEventInput {
 }
 
 const emptyLayout: Layout = { name: '', categories: [], sections: [], seatCount: 0 };
-const maxPriceMinor = 100_000_000;
+/** So that the total of the largest hold stays a 32-bit number. */
+const maxPriceMinor = 50_000_000;
 
 /** The organizer's side of an event: venues, drafts, publication, what may change while it sells. */
 export class Events {

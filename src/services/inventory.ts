@@ -7,6 +7,7 @@ import { redisRunId } from '../redis/connections.js';
 import { freezeEvent, type InventoryImage, type LedgerHold, loadInventory, readEpoch } from '../redis/inventory.js';
 import type { EventRef } from '../redis/seat-holds.js';
 import type { EventCatalogue, PublishedEvent } from './event-catalogue.js';
+import { lockOrders } from './order-ledger.js';
 import type { Platform } from './platform.js';
 
 interface OpenOrderRow {
@@ -100,6 +101,10 @@ export class InventoryService {
       const event = await manager.findOneByOrFail(Event, { id: eventId });
       const layout = await manager.findOneByOrFail(LayoutVersion, { eventId, version: inventory.layoutVersion });
       const orders: OpenOrderRow[] = await manager.query(openOrdersSql, [eventId]);
+      await lockOrders(
+        manager,
+        orders.map(({ id }) => id),
+      );
       const grantedUntilMs = this.#platform.clock.nowMs() + limits.checkoutTtlMs;
       await manager.query(regrantSql, [eventId, inventory.generation, new Date(grantedUntilMs), limits.settleGraceMs]);
       const image = await this.#image(inventory, event, layout, { orders, runId, grantedUntilMs });

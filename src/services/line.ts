@@ -1,7 +1,6 @@
 import { isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { derivedId } from '../domain/ids.js';
 import { pushIntervalMs } from '../domain/line.js';
-import { limits } from '../limits.js';
 import type { PlacePush } from '../pubsub/line.js';
 import type { Watch } from '../pubsub/watch.js';
 import {
@@ -13,6 +12,7 @@ import {
   readPlace,
   type StoredPlace,
 } from '../redis/line.js';
+import type { EventRef } from '../redis/seat-holds.js';
 import type { EventCatalogue, PublishedEvent } from './event-catalogue.js';
 import type { InventoryService } from './inventory.js';
 import type { Mirrors } from './mirrors.js';
@@ -25,6 +25,12 @@ export interface PlaceView {
   readonly phase: LinePhase;
   readonly peopleAhead: number | null;
   readonly nextPushInMs: number | null;
+}
+
+/** A place as Redis stored it, with its event in the generation the place belongs to. */
+interface FoundPlace {
+  readonly event: PublishedEvent;
+  readonly place: StoredPlace;
 }
 
 /** An entry id carries its event, as a hold id does. */
@@ -52,60 +58,77 @@ export class Line {
 
   /** One place a person: joining again finds it again. */
   async join(viewer: Viewer, eventId: string): Promise<PlaceView | Refusal> {
-    const event = await this.#events.published(eventId);
-    if (event === null) return refuse('NOT_FOUND', { path: ['input', 'eventId'], message: 'There is no such event.' });
+    const found = await this.#events.published(eventId);
+    if (found === null) return refuse('NOT_FOUND', { path: ['input', 'eventId'], message: 'There is no such event.' });
     const newEntryId = derivedId('entry', eventId, viewer.personId, this.#platform.clock.randomId());
-    const answer = await this.#inventory.withEvent(event, (ref) =>
+    const joined = await this.#ask(found, 'eventId', (ref) =>
       joinLine(this.#platform.redis, ref, { person: viewer.personId, newEntryId }),
     );
-    if (isRefusal(answer)) return answer;
-    if (answer.code !== 'OK') return refusePlace(answer.code, 'eventId');
+    if (isRefusal(joined)) return joined;
+    const { event, place } = joined;
     // Where nobody has to wait, the turn comes with the answer.
-    if (answer.place.state === 'W' && answer.place.number > 0) await admitFromLine(this.#platform.redis, event.ref);
-    return this.#view(event, answer.place.entryId, answer.place);
+    if (place.state === 'W' && place.number > 0) await admitFromLine(this.#platform.redis, event.ref);
+    const [mirror, again] = await Promise.all([
+      this.#mirrors.line(eventId),
+      readPlace(this.#platform.redis, event.ref, place.entryId, null),
+    ]);
+    const stored = again.code === 'OK' ? again.place : place;
+    return describe(event, stored, mirror.peopleAhead(stored.number));
   }
 
   async leave(viewer: Viewer, id: string): Promise<PlaceView | Refusal> {
     const found = await this.#find(id);
     if (found === null) return refusePlace('NO_ENTRY', 'entryId');
-    const answer = await this.#inventory.withEvent(found.event, (ref) =>
+    const left = await this.#ask(found.event, 'entryId', (ref) =>
       leaveLine(this.#platform.redis, ref, found.entryId, viewer.personId),
     );
-    if (isRefusal(answer)) return answer;
-    if (answer.code !== 'OK') return refusePlace(answer.code, 'entryId');
-    return describe(found.event, answer.place, null);
+    return isRefusal(left) ? left : describe(left.event, left.place, null);
   }
 
-  /** A poll by the owner also says: still here. */
-  async read(viewer: Viewer, id: string): Promise<PlaceView | null> {
-    const found = await this.#find(id);
-    if (found === null) return null;
-    const answer = await readPlace(this.#platform.redis, found.event.ref, found.entryId, limits.pollPresenceMs);
-    if (answer.code !== 'OK' || answer.place.person !== viewer.personId) return null;
-    const mirror = await this.#mirrors.line(found.event.ref.eventId);
-    return describe(found.event, answer.place, mirror.peopleAhead(answer.place.number));
+  /** A poll by the owner also says: still here. Null when there is no such place of this viewer. */
+  async read(viewer: Viewer, id: string): Promise<PlaceView | Refusal<'REBUILDING'> | null> {
+    const read = await this.#own(viewer, id, { polling: true });
+    if (read === null || isRefusal(read)) return read;
+    const mirror = await this.#mirrors.line(read.event.ref.eventId);
+    return describe(read.event, read.place, mirror.peopleAhead(read.place.number));
   }
 
   /** The stream of a place; null when there is no such place of this viewer. */
-  async watch(
-    viewer: Viewer,
-    id: string,
-  ): Promise<{ event: PublishedEvent; watch: Watch<PlacePush<StoredPlace>> } | null> {
-    const found = await this.#find(id);
-    if (found === null) return null;
-    const mirror = await this.#mirrors.line(found.event.ref.eventId);
-    const answer = await readPlace(this.#platform.redis, found.event.ref, found.entryId, 0);
-    if (answer.code !== 'OK' || answer.place.person !== viewer.personId) return null;
-    return { event: found.event, watch: mirror.watch(found.entryId, answer.place) };
+  async watch(viewer: Viewer, id: string): Promise<Watch<PlacePush<StoredPlace>> | Refusal<'REBUILDING'> | null> {
+    const read = await this.#own(viewer, id, { polling: false });
+    if (read === null || isRefusal(read)) return read;
+    const { eventId, generation } = read.event.ref;
+    return (await this.#mirrors.line(eventId)).watch(read.place.entryId, read.place, generation);
   }
 
-  async #view(event: PublishedEvent, entryId: string, known: StoredPlace): Promise<PlaceView> {
-    const [mirror, answer] = await Promise.all([
-      this.#mirrors.line(event.ref.eventId),
-      readPlace(this.#platform.redis, event.ref, entryId, 0),
-    ]);
-    const place = answer.code === 'OK' ? answer.place : known;
-    return describe(event, place, mirror.peopleAhead(place.number));
+  /** A place of this viewer; null when there is none. */
+  async #own(
+    viewer: Viewer,
+    id: string,
+    { polling }: { readonly polling: boolean },
+  ): Promise<FoundPlace | Refusal<'REBUILDING'> | null> {
+    const found = await this.#find(id);
+    if (found === null) return null;
+    const read = await this.#ask(found.event, 'entryId', (ref) =>
+      readPlace(this.#platform.redis, ref, found.entryId, polling ? viewer.personId : null),
+    );
+    if (isRefusal(read)) return read.code === 'REBUILDING' ? read : null;
+    return read.place.person === viewer.personId ? read : null;
+  }
+
+  async #ask(
+    event: PublishedEvent,
+    field: 'eventId' | 'entryId',
+    act: (ref: EventRef) => Promise<PlaceAnswer>,
+  ): Promise<FoundPlace | Refusal> {
+    let ref = event.ref;
+    const answer = await this.#inventory.withEvent(event, (present) => {
+      ref = present;
+      return act(present);
+    });
+    if (isRefusal(answer)) return answer;
+    if (answer.code !== 'OK') return refusePlace(answer.code, field);
+    return { event: { ...event, ref }, place: answer.place };
   }
 
   async #find(id: string): Promise<{ event: PublishedEvent; entryId: string } | null> {

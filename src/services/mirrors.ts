@@ -3,6 +3,7 @@ import { LineMirror } from '../pubsub/line.js';
 import { SeatMapMirror } from '../pubsub/seat-map.js';
 import { eventKeys } from '../redis/keys.js';
 import { type PlaceState, readPlace, reportPresence, type StoredPlace, snapshotLine } from '../redis/line.js';
+import type { EventRef } from '../redis/seat-holds.js';
 import { snapshotSeats } from '../redis/seat-map.js';
 import type { EventCatalogue } from './event-catalogue.js';
 import type { InventoryService } from './inventory.js';
@@ -23,9 +24,13 @@ export class Mirrors {
   readonly #inventory: InventoryService;
   readonly #seats = new Map<string, Promise<SeatMapMirror>>();
   readonly #lines = new Map<string, Promise<LineMirror<StoredPlace>>>();
+  /** Those of `#lines` that have started. */
+  readonly #served = new Map<string, LineMirror<StoredPlace>>();
   readonly #used = new Map<string, Mirrored>();
   readonly #idleTimer: NodeJS.Timeout;
   readonly #presenceTimer: NodeJS.Timeout;
+  #reporting = false;
+  #stopped = false;
 
   constructor(platform: Platform, events: EventCatalogue, inventory: InventoryService) {
     this.#platform = platform;
@@ -38,10 +43,12 @@ export class Mirrors {
   stop(): void {
     clearInterval(this.#idleTimer);
     clearInterval(this.#presenceTimer);
+    this.#stopped = true;
     for (const { mirror } of this.#used.values()) mirror.stop();
     this.#used.clear();
     this.#seats.clear();
     this.#lines.clear();
+    this.#served.clear();
   }
 
   seats(eventId: string): Promise<SeatMapMirror> {
@@ -60,15 +67,17 @@ export class Mirrors {
             const line = await snapshotLine(this.#platform.redis, ref);
             return line && { ...line, generation: ref.generation };
           }),
-        readPlaces: (entryIds) => this.#readPlaces(eventId, entryIds),
+        readPlaces: (generation, entryIds) => this.#readPlaces({ eventId, generation }, entryIds),
         facts: (place) => ({
           number: place.number,
           waiting: waitingStates.has(place.state),
           final: !openStates.has(place.state),
+          face: `${place.state}${place.number}`,
         }),
         nowMs: () => this.#platform.clock.nowMs(),
       });
       await mirror.start(this.#platform.channels, eventKeys(eventId).lineChannel);
+      this.#served.set(eventId, mirror);
       return mirror;
     });
   }
@@ -81,7 +90,10 @@ export class Mirrors {
   ): Promise<M> {
     let making = mirrors.get(eventId);
     if (making === undefined) {
-      making = make();
+      making = make().then((mirror) => {
+        if (this.#stopped) mirror.stop();
+        return mirror;
+      });
       mirrors.set(eventId, making);
       making.catch(() => mirrors.delete(eventId));
     }
@@ -91,10 +103,7 @@ export class Mirrors {
   }
 
   /** Loads under the event's present generation; a generation that has just ended is looked up again. */
-  async #load<T>(
-    eventId: string,
-    read: (ref: { eventId: string; generation: number }) => Promise<T | null>,
-  ): Promise<T | null> {
+  async #load<T>(eventId: string, read: (ref: EventRef) => Promise<T | null>): Promise<T | null> {
     for (let attempt = 0; attempt < 2; attempt += 1) {
       const event = await this.#events.published(eventId);
       if (event === null) return null;
@@ -105,31 +114,41 @@ export class Mirrors {
     return null;
   }
 
-  async #readPlaces(eventId: string, entryIds: readonly string[]): Promise<ReadonlyMap<string, StoredPlace>> {
-    const event = await this.#events.published(eventId);
+  async #readPlaces(ref: EventRef, entryIds: readonly string[]): Promise<ReadonlyMap<string, StoredPlace> | null> {
     const places = new Map<string, StoredPlace>();
-    if (event === null) return places;
-    const answers = await Promise.all(entryIds.map((id) => readPlace(this.#platform.redis, event.ref, id, 0)));
-    for (const [at, answer] of answers.entries()) if (answer.code === 'OK') places.set(entryIds[at]!, answer.place);
+    const answers = await Promise.all(entryIds.map((id) => readPlace(this.#platform.redis, ref, id, null)));
+    for (const [at, answer] of answers.entries()) {
+      if (answer.code === 'WRONG_EPOCH') return null;
+      if (answer.code === 'OK') places.set(entryIds[at]!, answer.place);
+    }
     return places;
   }
 
-  /** Tells every line who is served here, in bounded batches, and that this process lives. */
+  /**
+   * Tells every line who is served here, in bounded batches, and that this process lives. One report at a time: a later one that overtook
+   * an earlier one would bring somebody back who has gone.
+   */
   async #reportPresence(): Promise<void> {
-    for (const [eventId, making] of this.#lines) {
-      const mirror = await making.catch(() => null);
-      const event = await this.#events.published(eventId).catch(() => null);
-      if (mirror === null || event === null || !mirror.isWatched) continue;
-      const { seen, lost } = mirror.takePresence();
-      try {
-        for (const batch of batches(seen, lost, limits.presenceBatch)) {
-          const report = { processId: this.#platform.processId, ...batch };
-          if (!(await reportPresence(this.#platform.redis, event.ref, report))) mirror.reportAll();
-        }
-      } catch {
-        // Nobody knows whether Redis acted; saying it again does no harm.
-        mirror.reportAll();
-      }
+    if (this.#reporting) return;
+    this.#reporting = true;
+    try {
+      await Promise.all([...this.#served].map(([eventId, mirror]) => this.#reportLine(eventId, mirror)));
+    } finally {
+      this.#reporting = false;
+    }
+  }
+
+  async #reportLine(eventId: string, mirror: LineMirror<StoredPlace>): Promise<void> {
+    const { seen, lost } = mirror.takePresence();
+    if (!mirror.isWatched && lost.length === 0) return;
+    const ref = { eventId, generation: mirror.generation };
+    const { processId, redis } = this.#platform;
+    for (const batch of batches(seen, lost, limits.presenceBatch)) {
+      const known = await reportPresence(redis, ref, { processId, ...batch }).catch(() => null);
+      if (known === true) continue;
+      // Nobody knows whether Redis acted, or the generation has ended; saying it again does no harm.
+      mirror.returnPresence(batch);
+      if (known === false) mirror.reload();
     }
   }
 
@@ -139,6 +158,7 @@ export class Mirrors {
       if (used.mirror.isWatched || used.lastUsedMs > idleSince) continue;
       const [kind, eventId] = key.split(':') as [string, string];
       (kind === 'seats' ? this.#seats : this.#lines).delete(eventId);
+      if (kind === 'line') this.#served.delete(eventId);
       this.#used.delete(key);
       used.mirror.stop();
     }

@@ -52,15 +52,18 @@ export interface StepOutcome {
   };
   /** What happens to seats and tickets in the same transaction. */
   readonly seats?:
-    | { readonly kind: 'issue'; readonly fence: number }
+    | { readonly kind: 'issue'; readonly generation: number; readonly fence: number }
     | { readonly kind: 'validate' }
-    | { readonly kind: 'release' };
+    | { readonly kind: 'release'; readonly generation: number };
 }
 
-/** Ids of orders by what became of their outcome: written; refused because the lease or the generation had moved on; seats gone. */
+/**
+ * What became of the finished steps of a batch. In neither set: refused, because the lease or the generation of the seats had moved on.
+ * `conflicts`: the ledger has given a seat to another order.
+ */
 export interface Written {
-  readonly done: ReadonlySet<string>;
-  readonly conflicts: ReadonlySet<string>;
+  readonly done: ReadonlySet<LeasedStep>;
+  readonly conflicts: ReadonlySet<LeasedStep>;
 }
 
 const leaseSql = `
@@ -80,15 +83,22 @@ const leaseSql = `
           FROM order_line i WHERE i.order_id = o.id) AS lines
   FROM leased l JOIN orders o ON o.id = l.order_id`;
 
+/** An order `o` whose money is there and not on its way back: nobody takes its seats. */
+export const isPaid = `o.payment IN ('AUTHORISED', 'CAPTURED') AND o.state NOT IN ('CANCELING', 'REFUNDING')`;
+
 const outcomeColumns = `order_id uuid, step text, attempt int, lease uuid, outcome text, next_step text, next_attempt int, run_at timestamptz,
   generation int, seen_nudges int, state text, payment text, intent_id text, client_secret text, wipe_secret boolean, end_reason text,
   last_decline text, clear_hint boolean, fence bigint`;
 
+/** An order that is to end does not ask for a payment any more, even if the form for it comes now. */
 const orderChanges = `
-  state = COALESCE(i.state, o.state), payment = COALESCE(i.payment, o.payment), intent_id = COALESCE(i.intent_id, o.intent_id),
+  state = CASE WHEN i.state = 'AWAITING_PAYMENT' AND COALESCE(o.end_reason, i.end_reason) IS NOT NULL THEN 'CANCELING'
+               ELSE COALESCE(i.state, o.state) END,
+  payment = COALESCE(i.payment, o.payment), intent_id = COALESCE(i.intent_id, o.intent_id),
   client_secret = CASE WHEN i.wipe_secret THEN NULL ELSE COALESCE(i.client_secret, o.client_secret) END,
   end_reason = COALESCE(o.end_reason, i.end_reason), last_decline = COALESCE(i.last_decline, o.last_decline),
-  hint = CASE WHEN i.clear_hint THEN NULL ELSE o.hint END, fence = COALESCE(i.fence, o.fence), version = o.version + 1`;
+  hint = CASE WHEN i.clear_hint THEN NULL ELSE o.hint END, generation = COALESCE(i.generation, o.generation),
+  fence = COALESCE(i.fence, o.fence), version = o.version + 1`;
 
 /** Finishes steps and opens the next ones. A reason to look again that came meanwhile makes the next step due at once. */
 const finishSql = `
@@ -97,16 +107,16 @@ const finishSql = `
     UPDATE order_step s SET finished_at = $2, outcome = i.outcome, lease = NULL, leased_until = NULL FROM input i
     WHERE s.order_id = i.order_id AND s.step = i.step AND s.attempt = i.attempt AND s.lease = i.lease AND s.finished_at IS NULL
       AND (i.generation IS NULL OR EXISTS (SELECT FROM orders q JOIN inventory v ON v.event_id = q.event_id WHERE q.id = i.order_id AND v.generation = i.generation))
-    RETURNING s.order_id),
+    RETURNING s.order_id, i.lease),
   changed AS (
     UPDATE orders o SET ${orderChanges}, issued_at = CASE WHEN i.state = 'CONFIRMED' THEN COALESCE(o.issued_at, $2) ELSE o.issued_at END
-    FROM finished f JOIN input i ON i.order_id = f.order_id WHERE o.id = f.order_id RETURNING o.id, o.nudges),
+    FROM finished f JOIN input i ON i.order_id = f.order_id AND i.lease = f.lease WHERE o.id = f.order_id RETURNING o.id, o.nudges, f.lease),
   opened AS (
     INSERT INTO order_step (order_id, step, attempt, run_at)
     SELECT i.order_id, i.next_step, COALESCE(i.next_attempt, 1 + (SELECT count(*) FROM order_step p WHERE p.order_id = i.order_id AND p.step = i.next_step)),
            CASE WHEN c.nudges > i.seen_nudges THEN LEAST(i.run_at, $2) ELSE i.run_at END
-    FROM changed c JOIN input i ON i.order_id = c.id WHERE i.next_step IS NOT NULL)
-  SELECT id FROM changed`;
+    FROM changed c JOIN input i ON i.order_id = c.id AND i.lease = c.lease WHERE i.next_step IS NOT NULL)
+  SELECT id, lease FROM changed`;
 
 const rearmSql = `
   WITH input AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS x(${outcomeColumns})),
@@ -114,11 +124,20 @@ const rearmSql = `
     UPDATE order_step s SET lease = NULL, leased_until = NULL, run_at = CASE WHEN o.nudges > i.seen_nudges THEN LEAST(i.run_at, $2) ELSE i.run_at END
     FROM input i JOIN orders o ON o.id = i.order_id
     WHERE s.order_id = i.order_id AND s.step = i.step AND s.attempt = i.attempt AND s.lease = i.lease AND s.finished_at IS NULL
-    RETURNING s.order_id)
+    RETURNING s.order_id, i.lease)
   UPDATE orders o SET ${orderChanges}
-  FROM rearmed r JOIN input i ON i.order_id = r.order_id
-  WHERE o.id = r.order_id AND (i.state <> o.state OR i.last_decline IS NOT NULL OR i.clear_hint OR i.end_reason IS NOT NULL)
+  FROM rearmed r JOIN input i ON i.order_id = r.order_id AND i.lease = r.lease
+  WHERE o.id = r.order_id AND i.last_decline IS DISTINCT FROM o.last_decline AND i.last_decline IS NOT NULL
   RETURNING o.id`;
+
+/**
+ * Locks orders before anything else of theirs is touched, always in the same order. Whoever gives an order a reason to look again does so
+ * under this lock, and the statements after it see everything committed before: no reason is lost between two writers, and no two of them
+ * wait for each other.
+ */
+export async function lockOrders(manager: EntityManager, ids: readonly string[]): Promise<void> {
+  if (ids.length > 0) await manager.query('SELECT FROM orders WHERE id = ANY($1) ORDER BY id FOR UPDATE', [ids]);
+}
 
 /** The part of the ledger that moves open orders. Everything here is one writer per order, by lease. */
 export class OrderLedger {
@@ -146,19 +165,25 @@ export class OrderLedger {
     const { database, clock } = this.#platform;
     const now = new Date(clock.nowMs());
     const written = await inTransaction(database, async (manager) => {
-      const issuing = outcomes.filter((outcome) => outcome.seats?.kind === 'issue');
-      for (const eventId of [...new Set(issuing.map(({ from }) => from.eventId))].sort())
+      const bound = outcomes.filter(({ seats }) => seats !== undefined && 'generation' in seats);
+      for (const eventId of [...new Set(bound.map(({ from }) => from.eventId))].sort())
         await lockInventory(manager, eventId, 'shared');
-      const conflicts = await findConflicts(manager, issuing);
-      const finishing = outcomes.filter((outcome) => outcome.finish !== null && !conflicts.has(outcome.from.orderId));
-      const rearming = outcomes.filter((outcome) => outcome.finish === null);
-      const done = new Set<string>();
-      for (const { id } of await queryRows<{ id: string }>(manager, finishSql, finishing, now)) done.add(id);
+      await lockOrders(
+        manager,
+        outcomes.map(({ from }) => from.orderId),
+      );
+      const conflicts = await findConflicts(
+        manager,
+        outcomes.filter(({ seats }) => seats?.kind === 'issue'),
+      );
+      const finishing = outcomes.filter(({ from, finish }) => finish !== null && !conflicts.has(from));
+      const rearming = outcomes.filter(({ finish }) => finish === null);
+      const rows = await queryRows<{ id: string; lease: string }>(manager, finishSql, finishing, now);
+      const written = new Set(rows.map(({ id, lease }) => `${id} ${lease}`));
+      const moved = finishing.filter(({ from }) => written.has(`${from.orderId} ${from.lease}`));
       await queryRows(manager, rearmSql, rearming, now);
-      for (const { from } of rearming) done.add(from.orderId);
-      const moved = finishing.filter(({ from }) => done.has(from.orderId));
       await moveSeats(manager, moved, now);
-      return { done, conflicts };
+      return { done: new Set(moved.map(({ from }) => from)), conflicts };
     });
     await this.announce(outcomes.map(({ from }) => from.orderId));
     if (outcomes.some(({ finish }) => finish?.next)) this.wakeWorkers();
@@ -204,7 +229,7 @@ function outcomeRow({ from, finish, runAtMs, order = {}, seats }: StepOutcome) {
     next_step: finish?.next ?? null,
     next_attempt: finish?.nextAttempt ?? null,
     run_at: new Date(runAtMs).toISOString(),
-    generation: seats?.kind === 'issue' ? from.generation : null,
+    generation: seats !== undefined && 'generation' in seats ? seats.generation : null,
     seen_nudges: from.nudges,
     state: order.state ?? null,
     payment: order.payment ?? null,
@@ -218,17 +243,18 @@ function outcomeRow({ from, finish, runAtMs, order = {}, seats }: StepOutcome) {
   };
 }
 
-/** Orders whose seats the ledger has given to somebody else for good. */
-async function findConflicts(manager: EntityManager, issuing: readonly StepOutcome[]): Promise<Set<string>> {
+/** Steps of orders whose seats the ledger has given to another order for good. */
+async function findConflicts(manager: EntityManager, issuing: readonly StepOutcome[]): Promise<Set<LeasedStep>> {
   if (issuing.length === 0) return new Set();
   const rows: { id: string }[] = await manager.query(
     `SELECT x.order_id AS id FROM jsonb_to_recordset($1::jsonb) AS x(order_id uuid, event_id uuid, seat int)
      JOIN seat_owner s ON s.event_id = x.event_id AND s.seat_index = x.seat AND s.order_id <> x.order_id
-     WHERE s.state = 'ISSUED' OR EXISTS (SELECT FROM orders o WHERE o.id = s.order_id AND o.payment IN ('AUTHORISED', 'CAPTURED'))
+     WHERE s.state = 'ISSUED' OR EXISTS (SELECT FROM orders o WHERE o.id = s.order_id AND ${isPaid})
      FOR UPDATE OF s`,
     [JSON.stringify(seatRows(issuing))],
   );
-  return new Set(rows.map(({ id }) => id));
+  const ids = new Set(rows.map(({ id }) => id));
+  return new Set(issuing.map(({ from }) => from).filter(({ orderId }) => ids.has(orderId)));
 }
 
 function seatRows(outcomes: readonly StepOutcome[]) {
@@ -238,7 +264,7 @@ function seatRows(outcomes: readonly StepOutcome[]) {
       event_id: from.eventId,
       seat,
       ticket_id: derivedId('ticket', from.orderId, String(seat)),
-      generation: from.generation,
+      generation: seats?.kind === 'issue' ? seats.generation : from.generation,
       fence: seats?.kind === 'issue' ? seats.fence : from.fence,
       state: from.payment === 'CAPTURED' ? 'VALID' : 'PENDING_CAPTURE',
     })),

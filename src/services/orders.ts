@@ -6,12 +6,12 @@ import { decodePriceList, seatTotalMinor } from '../domain/money.js';
 import { isCancelable } from '../domain/order-states.js';
 import { Order, OrderLine, Ticket } from '../entities/orders.js';
 import { limits } from '../limits.js';
-import { freeSeats } from '../redis/orders.js';
+import { confirmCheckout, freeSeats } from '../redis/orders.js';
 import { checkoutHold, type StoredHold } from '../redis/seat-holds.js';
 import type { EventCatalogue, PublishedEvent } from './event-catalogue.js';
 import { checkIdempotencyKey } from './idempotency.js';
 import type { InventoryService } from './inventory.js';
-import type { OrderLedger } from './order-ledger.js';
+import { isPaid, lockOrders, type OrderLedger } from './order-ledger.js';
 import type { Platform, Viewer } from './platform.js';
 import { refuseHoldAction, scriptFence, splitHoldId } from './seat-holds.js';
 
@@ -31,16 +31,15 @@ const bindSeatsSql = `
   SELECT $1, seat, $3, $4, $5, 'PENDING' FROM unnest($2::int[]) AS seat
   ON CONFLICT (event_id, seat_index) DO UPDATE SET order_id = excluded.order_id, generation = excluded.generation, fence = excluded.fence
     WHERE seat_owner.state = 'PENDING' AND (seat_owner.generation, seat_owner.fence) < (excluded.generation, excluded.fence)
-      AND NOT EXISTS (SELECT FROM orders o WHERE o.id = seat_owner.order_id AND o.payment IN ('AUTHORISED', 'CAPTURED'))
+      AND NOT EXISTS (SELECT FROM orders o WHERE o.id = seat_owner.order_id AND ${isPaid})
   RETURNING seat_index`;
 
 /** Orders that lose seats to a newer claim are ended by their own next step. */
 const displaceSql = `
-  WITH displaced AS (
-    SELECT DISTINCT order_id FROM seat_owner WHERE event_id = $1 AND seat_index = ANY($2) AND order_id <> $3),
-  told AS (
-    UPDATE orders o SET end_reason = COALESCE(o.end_reason, 'LOST'), nudges = o.nudges + 1 FROM displaced d WHERE o.id = d.order_id RETURNING o.id)
-  UPDATE order_step s SET run_at = LEAST(s.run_at, $4) FROM told WHERE s.order_id = told.id AND s.finished_at IS NULL`;
+  WITH told AS (
+    UPDATE orders o SET end_reason = COALESCE(o.end_reason, 'LOST'), nudges = o.nudges + 1
+    WHERE o.id = ANY($1) AND EXISTS (SELECT FROM order_step s WHERE s.order_id = o.id AND s.finished_at IS NULL) RETURNING o.id)
+  UPDATE order_step s SET run_at = LEAST(s.run_at, $2) FROM told WHERE s.order_id = told.id AND s.finished_at IS NULL`;
 
 const cancelSql = `
   WITH asked AS (
@@ -79,9 +78,11 @@ export class Orders {
     const answer = await this.#inventory.withEvent(event, (ref) => checkoutHold(this.#platform.redis, ref, action));
     if (isRefusal(answer)) return answer;
     if (answer.code !== 'OK') return (await this.#ordered(viewer, orderId)) ?? refuseHoldAction(answer);
+    if (answer.hold.state !== 'CHECKOUT') return (await this.#ordered(viewer, orderId)) ?? refuseEnded(answer.hold);
     const bound = await this.#writeOrder(event, answer.hold, orderId);
     if (bound === 'bound') {
       this.#ledger.wakeWorkers();
+      await this.#confirm(event, answer.hold, orderId);
       return this.#load(orderId);
     }
     await freeSeats(this.#platform.redis, { ref: event.ref, holdId: ids.holdId, orderId });
@@ -104,11 +105,15 @@ export class Orders {
     if (reused !== null) return reused;
     if (view.order.endReason === 'CANCELED') return view;
     const states = ['PAYMENT_PREPARING', 'AWAITING_PAYMENT', 'PAYMENT_DELAYED'];
-    const asked: unknown[] = isCancelable(view.order.state)
-      ? await this.#platform.database.query(cancelSql, [orderId, states, new Date(this.#platform.clock.nowMs())])
+    const asked = isCancelable(view.order.state)
+      ? await inTransaction(this.#platform.database, async (manager): Promise<unknown[]> => {
+          await lockOrders(manager, [orderId]);
+          return manager.query(cancelSql, [orderId, states, new Date(this.#platform.clock.nowMs())]);
+        })
       : [];
     if (asked.length === 0) {
       const now = await this.#load(orderId);
+      if (now.order.endReason === 'CANCELED') return now;
       return refuse('ORDER_NOT_CANCELABLE', { path: ['input', 'orderId'], state: now.order.state });
     }
     await this.#ledger.announce([orderId]);
@@ -172,6 +177,16 @@ export class Orders {
     return views;
   }
 
+  /** The order is committed: its seats stay until payBy. Should this fail, the order's first step does it. */
+  async #confirm(event: PublishedEvent, hold: StoredHold, orderId: string): Promise<void> {
+    const { holdId, payByMs } = hold;
+    const freeAtMs = payByMs! + limits.settleGraceMs;
+    const order = { ref: event.ref, holdId, orderId, payByMs: payByMs!, freeAtMs };
+    await confirmCheckout(this.#platform.redis, order).catch((error) =>
+      this.#platform.log.warn({ err: error, orderId }, 'a checkout could not be confirmed yet'),
+    );
+  }
+
   async #writeOrder(event: PublishedEvent, hold: StoredHold, orderId: string): Promise<Bound> {
     const { currency, prices } = decodePriceList(hold.prices);
     const categories = hold.seats.map((seat) => event.hall.categories[seat]!);
@@ -215,7 +230,13 @@ export class Orders {
          SELECT $1, * FROM unnest($2::int[], $3::int[], $4::int[], $5::int[])`,
         [orderId, hold.seats, categories, linePrices.map((p) => p.priceMinor), linePrices.map((p) => p.feeMinor)],
       );
-      await manager.query(displaceSql, [order.eventId, hold.seats, orderId, now]);
+      const displaced: { id: string }[] = await manager.query(
+        'SELECT DISTINCT order_id AS id FROM seat_owner WHERE event_id = $1 AND seat_index = ANY($2) AND order_id <> $3',
+        [order.eventId, hold.seats, orderId],
+      );
+      const displacedIds = displaced.map(({ id }) => id);
+      await lockOrders(manager, displacedIds);
+      if (displacedIds.length > 0) await manager.query(displaceSql, [displacedIds, now]);
       const owned: unknown[] = await manager.query(bindSeatsSql, [
         order.eventId,
         hold.seats,
@@ -234,6 +255,13 @@ export class Orders {
     });
     return outcome;
   }
+}
+
+/** A checkout that came to its end before its order was written. */
+function refuseEnded({ state }: StoredHold): Refusal {
+  return state === 'EXPIRED'
+    ? refuse('HOLD_EXPIRED', { path: ['input', 'holdId'] })
+    : refuse('HOLD_NOT_ACTIVE', { path: ['input', 'holdId'], state });
 }
 
 /** Rolls the transaction back: the ledger has given a seat to an order that has been paid. */

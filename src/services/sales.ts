@@ -18,6 +18,15 @@ export function maySteer(viewer: Viewer | null, event: { readonly organizerId: s
   );
 }
 
+function isNews({ counts }: SalesView, told: SalesView | null): boolean {
+  return (
+    counts.version !== told?.counts.version ||
+    counts.generation !== told.counts.generation ||
+    counts.waiting !== told.counts.waiting ||
+    counts.admitted !== told.counts.admitted
+  );
+}
+
 interface WatchedSales {
   readonly watches: Set<Watch<SalesView>>;
   latest: SalesView | null;
@@ -43,13 +52,13 @@ export class Sales {
   }
 
   async watch(eventId: string): Promise<Watch<SalesView>> {
-    let making = this.#watched.get(eventId);
-    if (making === undefined) {
-      making = this.#open(eventId);
-      this.#watched.set(eventId, making);
-      making.catch(() => this.#watched.delete(eventId));
-    }
-    const sales = await making;
+    let making: Promise<WatchedSales> | undefined;
+    let sales: WatchedSales;
+    do {
+      making = this.#watched.get(eventId) ?? this.#begin(eventId);
+      sales = await making;
+      // The last watcher may have left, and stopped it, while this one was waiting.
+    } while (this.#watched.get(eventId) !== making);
     let seen = -1;
     const watch: Watch<SalesView> = new Watch(
       () => {
@@ -68,6 +77,13 @@ export class Sales {
     return watch;
   }
 
+  #begin(eventId: string): Promise<WatchedSales> {
+    const making = this.#open(eventId);
+    this.#watched.set(eventId, making);
+    making.catch(() => this.#watched.delete(eventId));
+    return making;
+  }
+
   async #open(eventId: string): Promise<WatchedSales> {
     const { channels, log } = this.#platform;
     let dirty = true;
@@ -76,10 +92,13 @@ export class Sales {
       dirty = true;
     };
     const keys = eventKeys(eventId);
-    const silences = await Promise.all([
-      channels.listen(keys.seatChannel, touch),
-      channels.listen(keys.lineChannel, touch),
-    ]);
+    const silences = [await channels.listen(keys.seatChannel, touch)];
+    try {
+      silences.push(await channels.listen(keys.lineChannel, touch));
+    } catch (error) {
+      for (const silence of silences) silence();
+      throw error;
+    }
     silences.push(channels.onReconnect(touch));
     const sales: WatchedSales = { watches: new Set(), latest: null, serial: 0, stop: () => {} };
     const refresh = async () => {
@@ -89,7 +108,7 @@ export class Sales {
       try {
         const view = await this.read(eventId);
         if (view === null) touch();
-        else {
+        else if (isNews(view, sales.latest)) {
           sales.latest = view;
           sales.serial += 1;
           for (const watch of [...sales.watches]) watch.wake();
@@ -102,8 +121,11 @@ export class Sales {
       }
     };
     const timer = setInterval(() => void refresh(), limits.salesTickMs);
+    // A rebuild, or the loss of the last message before a silence, is told by nobody.
+    const check = setInterval(touch, limits.mirrorCheckMs);
     sales.stop = () => {
       clearInterval(timer);
+      clearInterval(check);
       for (const silence of silences) silence();
     };
     await refresh();

@@ -90,13 +90,8 @@ export class SeatHolds {
   }
 
   async read(viewer: Viewer, id: string): Promise<HoldView | null> {
-    const found = await this.#find(id);
-    if (found === null) return null;
-    const answer = await this.#inventory.withEvent(found.event, (ref) =>
-      readHold(this.#platform.redis, ref, found.holdId),
-    );
-    if (isRefusal(answer) || answer.code !== 'OK' || answer.hold.owner !== viewer.personId) return null;
-    return { event: found.event, hold: answer.hold };
+    const view = await this.#look(viewer, id);
+    return view === 'gone' || view === 'later' ? null : view;
   }
 
   async extend(viewer: Viewer, id: string, fence: string, idempotencyKey: string): Promise<HoldView | Refusal> {
@@ -123,8 +118,8 @@ export class SeatHolds {
     const first = await this.read(viewer, id);
     if (first === null) return null;
     const mirror = await this.#mirrors.seats(first.event.ref.eventId);
+    let known = first;
     let latest: HoldView | null = first;
-    let told = faceOf(first.hold);
     let timer: NodeJS.Timeout | undefined;
     let ended = false;
     const watch: Watch<HoldView> = new Watch(
@@ -139,30 +134,26 @@ export class SeatHolds {
         silence();
       },
     );
-    const refresh = async () => {
-      const view = await this.read(viewer, id).catch(() => null);
-      if (ended) return;
-      if (view === null) {
-        // Redis did not answer or has forgotten the hold: look again soon; a hold that is truly gone ends the stream.
-        if ((await this.#find(id)) === null) watch.finish();
-        else timer = setTimeout(() => void refresh(), limits.mirrorCheckMs);
-        return;
-      }
-      plan(view);
-      if (faceOf(view.hold) !== told) {
-        told = faceOf(view.hold);
+    const tell = (view: HoldView) => {
+      if (faceOf(view.hold) !== faceOf(known.hold)) {
         latest = view;
         watch.wake();
       }
+      known = view;
       if (isOver(view.hold)) watch.finish();
     };
+    const refresh = async () => {
+      const view = await this.#look(viewer, id).catch(() => 'later' as const);
+      if (ended) return;
+      if (view === 'gone') return tell({ ...known, hold: { ...known.hold, state: 'LOST' } });
+      plan(view);
+      if (view !== 'later') tell(view);
+    };
     /** Wakes at the warning, then at the deadline: by Redis time, as the hold itself is judged. */
-    const plan = ({ hold }: HoldView) => {
+    const plan = (view: HoldView | 'later') => {
       clearTimeout(timer);
-      const warningInMs = hold.freeAtMs - limits.holdWarningMs - hold.nowMs;
-      const inMs = hold.state === 'HELD' && warningInMs > 0 ? warningInMs : hold.freeAtMs - hold.nowMs;
-      if (hold.state === 'HELD' || hold.state === 'CHECKOUT')
-        timer = setTimeout(() => void refresh(), Math.max(inMs, 1));
+      const inMs = view === 'later' ? limits.mirrorCheckMs : msUntilNews(view.hold);
+      if (inMs !== null) timer = setTimeout(() => void refresh(), Math.max(inMs, 1));
     };
     const seats = new Set(first.hold.seats);
     const silence = mirror.listen(({ indexes, holdId }) => {
@@ -200,6 +191,16 @@ export class SeatHolds {
     // A flushed Redis has forgotten the hold; its fence still tells that it was real once.
     const lost = answer.code === 'NO_HOLD' && action.fence.endsWith('-ended');
     return lost ? refuse('HOLD_LOST', { path: ['input', 'holdId'] }) : refuseHoldAction(answer);
+  }
+
+  /** A hold of this viewer; `gone` when there is none (any more), `later` while its event is being rebuilt. */
+  async #look(viewer: Viewer, id: string): Promise<HoldView | 'gone' | 'later'> {
+    const found = await this.#find(id);
+    if (found === null) return 'gone';
+    const { event, holdId } = found;
+    const answer = await this.#inventory.withEvent(event, (ref) => readHold(this.#platform.redis, ref, holdId));
+    if (isRefusal(answer) || answer.code === 'WRONG_EPOCH') return 'later';
+    return answer.code === 'OK' && answer.hold.owner === viewer.personId ? { event, hold: answer.hold } : 'gone';
   }
 
   async #find(id: string): Promise<{ event: PublishedEvent; holdId: string } | null> {
@@ -240,6 +241,13 @@ export class SeatHolds {
 /** What a watcher would notice of a change. */
 function faceOf(hold: StoredHold): string {
   return [hold.state, hold.freeAtMs, hold.payByMs, hold.seats, isExpiring(hold)].join();
+}
+
+/** When time alone will change what its owner is told; null if only somebody's action can. */
+function msUntilNews(hold: StoredHold): number | null {
+  if (hold.state !== 'HELD' && hold.state !== 'CHECKOUT') return null;
+  const warningInMs = hold.freeAtMs - limits.holdWarningMs - hold.nowMs;
+  return hold.state === 'HELD' && warningInMs > 0 ? warningInMs : hold.freeAtMs - hold.nowMs;
 }
 
 function isOver(hold: StoredHold): boolean {

@@ -18,10 +18,14 @@ export class SeatMaps {
   }
 
   /** The moving state of a hall or one of its sections, as of now. */
-  async snapshot(eventId: string, sectionId: string | null): Promise<SeatSnapshotUpdate | Refusal<'NOT_FOUND'>> {
+  async snapshot(
+    eventId: string,
+    sectionId: string | null,
+  ): Promise<SeatSnapshotUpdate | Refusal<'NOT_FOUND' | 'REBUILDING'>> {
     const watched = await this.#watched(eventId, sectionId);
     if (watched === undefined) return refuse('NOT_FOUND', { path: ['sectionId'] });
-    return (await this.#mirrors.seats(eventId)).snapshot(watched);
+    const mirror = await this.#mirrors.seats(eventId);
+    return mirror.version < 0 ? refuse('REBUILDING', { retryAfterMs: 500 }) : mirror.snapshot(watched);
   }
 
   async watch(

@@ -91,7 +91,7 @@ export class Settlement {
       this.#alarm(step, `the provider refuses the payment: ${answer.reason}`);
       return this.#finish(step, answer.reason, 'RELEASE', { endReason: 'CANCELED', lastDecline: answer.code });
     }
-    if (answer.kind === 'broken' || this.#tooOld(step)) return this.#lookUp(step);
+    if (answer.kind === 'broken' || this.#tooOld(step)) return this.#lookUp(step, confirmed === 'LOST');
     return this.#again(step, answer);
   }
 
@@ -107,15 +107,15 @@ export class Settlement {
         ...(intent.clientSecret !== null && { clientSecret: intent.clientSecret }),
         ...(lost && { endReason: 'LOST' as const }),
       },
-      lost ? this.#platform.clock.nowMs() : step.payBy.getTime(),
+      lost ? 0 : step.payBy.getTime() - this.#platform.clock.nowMs(),
     );
   }
 
   /** The stored answer under our key is a failure: look for the intent by our id before another attempt goes out. */
-  async #lookUp(step: LeasedStep): Promise<void> {
+  async #lookUp(step: LeasedStep, lost: boolean): Promise<void> {
     const found = await this.#platform.gateway.findIntent(step.orderId, step.createdAt.getTime());
     if (found.kind !== 'ok') return this.#again(step, found);
-    if (found.value !== null) return this.#created(step, found.value);
+    if (found.value !== null) return this.#created(step, found.value, lost);
     await this.#write({
       from: step,
       finish: { outcome: 'nothing at the provider', next: 'CREATE', nextAttempt: step.attempt + 1 },
@@ -169,6 +169,7 @@ export class Settlement {
 
   async #issue(step: LeasedStep): Promise<void> {
     const order = await this.#seats(step);
+    const { generation } = order.ref;
     const seats = step.lines.map((line) => line.seat);
     const answer = await issueSeats(this.#platform.redis, {
       ...order,
@@ -183,14 +184,14 @@ export class Settlement {
       finish: { outcome: 'issued', next: 'CAPTURE' },
       runAtMs: this.#platform.clock.nowMs(),
       order: { state: 'CONFIRMED' },
-      seats: { kind: 'issue', fence: answer.fence },
+      seats: { kind: 'issue', generation, fence: answer.fence },
     });
-    if (written.conflicts.has(step.orderId)) {
+    if (written.conflicts.has(step)) {
       await freeSeats(this.#platform.redis, order);
       return this.#giveBack(step);
     }
     // The generation moved on under us: the next try meets the rebuilt event.
-    if (!written.done.has(step.orderId)) throw new Later();
+    if (!written.done.has(step)) throw new Later();
     await this.#sold(step, order);
   }
 
@@ -222,11 +223,7 @@ export class Settlement {
         if (now.kind !== 'ok' || now.value.status !== 'succeeded') {
           this.#alarm(step, `tickets without captured money: ${answer.reason}`);
           if (now.kind !== 'ok' || now.value.status !== 'requires_capture') return this.#again(step, answer);
-          return this.#write({
-            from: step,
-            finish: { outcome: answer.reason, next: 'CAPTURE' },
-            runAtMs: this.#platform.clock.nowMs() + limits.stepRetryMs,
-          });
+          return this.#finish(step, answer.reason, 'CAPTURE', {}, this.#backoffMs(step.attempt));
         }
       } else if (answer.kind !== 'ok') return this.#again(step, answer);
     }
@@ -243,8 +240,9 @@ export class Settlement {
     const answer = await this.#platform.gateway.cancelIntent(step.intentId!, idempotencyKey(step));
     if (answer.kind === 'ok') return this.#finish(step, 'canceled', 'RELEASE', { payment: 'CANCELED' });
     if (answer.kind === 'unknown') return this.#again(step, answer);
-    // It has moved on meanwhile: ask what it has become and follow it.
-    return this.#finish(step, answer.reason, 'SETTLE', { clearHint: true });
+    // It has moved on meanwhile: ask what it has become and follow it, at once the first time.
+    const delayMs = step.attempt === 1 ? 0 : this.#backoffMs(step.attempt - 1);
+    return this.#finish(step, answer.reason, 'SETTLE', { clearHint: true }, delayMs);
   }
 
   async #refund(step: LeasedStep): Promise<void> {
@@ -253,21 +251,25 @@ export class Settlement {
     if (answer.kind === 'refused' && answer.code === 'charge_already_refunded') {
       return this.#finish(step, answer.reason, 'RELEASE', { payment: 'REFUNDED' });
     }
-    if (answer.kind !== 'unknown') this.#alarm(step, `money without tickets, refund refused: ${answer.reason}`);
-    return this.#again(step, answer);
+    if (answer.kind === 'unknown') return this.#again(step, answer);
+    this.#alarm(step, `money without tickets, refund refused: ${answer.reason}`);
+    // This answer is stored under this attempt's key. Another attempt cannot pay back twice: the provider refuses more than was charged.
+    return this.#finish(step, answer.reason, 'REFUND', {}, this.#backoffMs(step.attempt));
   }
 
   async #release(step: LeasedStep): Promise<void> {
-    if ((await freeSeats(this.#platform.redis, await this.#seats(step))) === 'WRONG_EPOCH')
-      return this.#wrongEpoch(step);
+    const order = await this.#seats(step);
+    if ((await freeSeats(this.#platform.redis, order)) === 'WRONG_EPOCH') return this.#wrongEpoch(step);
     const state = step.payment === 'REFUNDED' ? 'REFUNDED' : endOf(step, this.#platform.clock.nowMs());
-    await this.#write({
+    const written = await this.#writer.submit({
       from: step,
       finish: { outcome: 'released', next: null },
       runAtMs: this.#platform.clock.nowMs(),
       order: { state, wipeSecret: true },
-      seats: { kind: 'release' },
+      seats: { kind: 'release', generation: order.ref.generation },
     });
+    // A rebuild has meanwhile taken the seats from the ledger, where they were still this order's: give those back.
+    if (!written.done.has(step)) throw new Later();
   }
 
   async #seats(step: LeasedStep): Promise<OrderSeats> {
@@ -286,12 +288,12 @@ export class Settlement {
     outcome: string,
     next: OrderStep,
     order: NonNullable<StepOutcome['order']> = {},
-    runAtMs?: number,
+    delayMs = 0,
   ): Promise<void> {
     await this.#write({
       from: step,
       finish: { outcome, next },
-      runAtMs: runAtMs ?? this.#platform.clock.nowMs(),
+      runAtMs: this.#platform.clock.nowMs() + delayMs,
       order,
     });
   }
@@ -300,7 +302,7 @@ export class Settlement {
     await this.#writer.submit(outcome);
   }
 
-  /** Takes the same attempt again later: doubling waits, bounded. */
+  /** Takes the same attempt again later. */
   async #again(step: LeasedStep, answer?: Exclude<ProviderAnswer<unknown>, { kind: 'ok' }>): Promise<void> {
     if (answer !== undefined) {
       this.#platform.log.warn(
@@ -308,9 +310,14 @@ export class Settlement {
         'provider did not settle a step',
       );
     }
-    const backoffMs = Math.min(limits.stepRetryMs * 2 ** Math.min(step.tries - 1, 10), limits.stepRetryMaxMs);
     const asked = answer !== undefined && 'retryAfterMs' in answer ? (answer.retryAfterMs ?? 0) : 0;
-    await this.#write({ from: step, finish: null, runAtMs: this.#platform.clock.nowMs() + Math.max(backoffMs, asked) });
+    const waitMs = Math.max(this.#backoffMs(step.tries), asked);
+    await this.#write({ from: step, finish: null, runAtMs: this.#platform.clock.nowMs() + waitMs });
+  }
+
+  /** Doubling, bounded. */
+  #backoffMs(count: number): number {
+    return Math.min(limits.stepRetryMs * 2 ** Math.min(count - 1, 10), limits.stepRetryMaxMs);
   }
 
   #tooOld(step: LeasedStep): boolean {

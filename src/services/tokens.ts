@@ -24,6 +24,9 @@ type TokenUse = 'session' | 'place' | 'admission' | 'ticket';
 
 const issuer = 'floodgate';
 
+/** What other issuers may sign with: key pairs only, whatever their key set says. */
+const foreignAlgorithms = ['EdDSA', 'Ed25519', 'ES256', 'ES384', 'PS256', 'RS256', 'RS384', 'RS512'];
+
 /** Reads the platform's Ed25519 key, or makes one. The file is readable by its owner alone. */
 export async function loadTokenKey(file: string): Promise<JWK> {
   if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as JWK;
@@ -180,6 +183,7 @@ export class Tokens {
       const { payload } = await jwtVerify(token, foreign.keys, {
         issuer: foreign.issuer,
         audience: foreign.audience,
+        algorithms: foreignAlgorithms,
         requiredClaims: ['sub', 'exp'],
         currentDate: new Date(this.#clock.nowMs()),
       });

@@ -1,28 +1,33 @@
+import { inTransaction } from '../database/transaction.js';
 import { isUuid } from '../domain/ids.js';
 import { hintRanks, type IntentStatus } from '../domain/order-states.js';
 import { limits } from '../limits.js';
 import type { ProviderEvent } from '../payments/gateway.js';
 import { Batcher } from './batcher.js';
-import type { OrderLedger } from './order-ledger.js';
+import { lockOrders, type OrderLedger } from './order-ledger.js';
 import type { Platform } from './platform.js';
 
 /** Statuses that let an order go on; the others tell nothing that its own clock would not. */
 const decisive: ReadonlySet<IntentStatus> = new Set(['requires_capture', 'succeeded', 'canceled']);
 
 /**
- * Stores each event once and turns it into a hint in the same statement. A decline is written down for the buyer to see; it changes no
- * state. `DISTINCT` because one batch may carry several events of one order.
+ * Stores each event once and turns it into a hint in the same statement. An event counts only for the intent the order has; before the
+ * intent is stored it is merely a reason to ask. A decline is written down for the buyer to see while the order is unpaid; it changes no
+ * state. `DISTINCT` because one batch may carry several copies of one event.
  */
 const storeSql = `
   WITH input AS (
     SELECT * FROM jsonb_to_recordset($1::jsonb)
-    AS x(id text, type text, order_id uuid, status text, rank int, decisive boolean, decline text)),
+    AS x(id text, type text, order_id uuid, intent_id text, rank int, decisive boolean, decline text)),
   stored AS (
     INSERT INTO webhook_event (id, type, order_id, received_at) SELECT DISTINCT ON (id) id, type, order_id, $2 FROM input
     ON CONFLICT (id) DO NOTHING RETURNING id, order_id),
   news AS (
-    SELECT i.order_id, max(i.rank) AS rank, bool_or(i.decisive) AS decisive, count(i.decline) AS declines, max(i.decline) AS decline
-    FROM stored s JOIN input i ON i.id = s.id WHERE i.order_id IS NOT NULL GROUP BY i.order_id),
+    SELECT o.id AS order_id, max(i.rank) FILTER (WHERE o.intent_id IS NOT NULL) AS rank, bool_or(i.decisive) AS decisive,
+           count(DISTINCT i.id) FILTER (WHERE i.decline IS NOT NULL AND o.payment IN ('NONE', 'CREATED')) AS declines,
+           max(i.decline) FILTER (WHERE o.payment IN ('NONE', 'CREATED')) AS decline
+    FROM stored s JOIN input i ON i.id = s.id JOIN orders o ON o.id = i.order_id AND COALESCE(o.intent_id, i.intent_id) = i.intent_id
+    GROUP BY o.id),
   told AS (
     UPDATE orders o SET
       hint = CASE WHEN n.rank > COALESCE(array_position($3::text[], o.hint), 0) THEN ($3::text[])[n.rank] ELSE o.hint END,
@@ -58,16 +63,21 @@ export class Webhooks {
       id,
       type,
       order_id: intent?.orderId && isUuid(intent.orderId) ? intent.orderId : null,
+      intent_id: intent?.id ?? null,
       rank: intent === null ? 0 : hintRanks.indexOf(intent.status) + 1,
       decisive: intent !== null && decisive.has(intent.status),
       decline: type === 'payment_intent.payment_failed' ? (intent?.lastDecline ?? 'declined') : null,
     }));
     const now = new Date(this.#platform.clock.nowMs());
-    const told: { id: string; decisive: boolean; declines: string }[] = await this.#platform.database.query(storeSql, [
-      JSON.stringify(rows),
-      now,
-      hintRanks,
-    ]);
+    const orderIds = [...new Set(rows.flatMap(({ order_id }) => order_id ?? []))];
+    const told = await inTransaction(this.#platform.database, async (manager) => {
+      await lockOrders(manager, orderIds);
+      return manager.query<{ id: string; decisive: boolean; declines: string }[]>(storeSql, [
+        JSON.stringify(rows),
+        now,
+        hintRanks,
+      ]);
+    });
     const declined = told.filter(({ declines }) => Number(declines) > 0).map(({ id }) => id);
     if (declined.length > 0) await this.#ledger.announce(declined);
     if (told.some((order) => order.decisive)) this.#ledger.wakeWorkers();

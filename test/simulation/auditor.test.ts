@@ -1,5 +1,5 @@
 import { audit } from '../../bench/rush/auditor.js';
-import type { Evidence, LedgerOrder, LineEntry, LineEntryKind } from '../../bench/rush/evidence.js';
+import type { Evidence, LedgerOrder, LineEntry, LineEntryKind, SalesSample } from '../../bench/rush/evidence.js';
 import type { Belief, BuyerRecord } from '../../bench/rush/records.js';
 
 /** Two buyers, three seats: the first bought seats 0 and 1, the second waits; seat 2 is free. */
@@ -30,6 +30,7 @@ function soundEvidence(): Evidence {
       ['admit', 'entry-1', 1, 0],
       ['C', 'entry-1', 1, 0],
     ]),
+    sales: [sample(4_000, 1, 0), sample(5_100, 2, 2)],
     buyers: [
       {
         ...buyer(1),
@@ -65,7 +66,7 @@ function order(change: Partial<LedgerOrder> = {}): LedgerOrder {
 }
 
 function ticket(id: string, seatIndex: number, orderId = 'order-1', state = 'VALID') {
-  return { id, orderId, seatIndex, state };
+  return { id, orderId, seatIndex, state, issuedAtMs: 5_000 };
 }
 
 function intent(change: Partial<Evidence['intents'][number]> = {}) {
@@ -78,6 +79,11 @@ function intent(change: Partial<Evidence['intents'][number]> = {}) {
     amountRefunded: 0,
     ...change,
   };
+}
+
+function sample(nowMs: number, version: number, sold: number): SalesSample {
+  const category = { capacity: 3, available: 3 - sold, held: 0, issuing: 0, sold, returning: 0, blocked: 0 };
+  return { nowMs, epoch: '1', version, categories: [category] };
 }
 
 function belief(change: Partial<Belief> = {}): Belief {
@@ -139,6 +145,7 @@ interface Forgery {
   readonly live?: Partial<Evidence['live']>;
   readonly intents?: Evidence['intents'];
   readonly line?: readonly LineEntry[];
+  readonly sales?: readonly SalesSample[];
   readonly buyers?: readonly Partial<BuyerRecord>[];
 }
 
@@ -149,6 +156,7 @@ function rulesBroken(forgery: Forgery = {}): string[] {
     live: { ...sound.live, ...forgery.live },
     intents: forgery.intents ?? sound.intents,
     line: forgery.line ?? sound.line,
+    sales: forgery.sales ?? sound.sales,
     buyers: sound.buyers.map((record, at) => ({ ...record, ...forgery.buyers?.[at] })),
   });
   return violations.map(({ rule }) => rule);
@@ -370,6 +378,32 @@ describe('the auditor of a run', () => {
       expect(rulesBroken({ buyers: [{}, { number: 1 }] })).toEqual([
         'the number a buyer was told is the number of the place',
       ]);
+    });
+  });
+
+  describe('of the live sales', () => {
+    const last = sample(5_100, 2, 2);
+
+    it('finds a sample that does not add up', () => {
+      const [category] = sample(4_000, 1, 0).categories;
+      const sales = [{ ...sample(4_000, 1, 0), categories: [{ ...category!, held: 1 }] }, last];
+      expect(rulesBroken({ sales })).toEqual(['every sample of the live sales adds up to the capacity']);
+    });
+
+    it('finds a ticket that was shown as sold before the ledger had it', () => {
+      expect(rulesBroken({ sales: [sample(4_999, 1, 1), last] })).toEqual(['live sales never exceed the ledger']);
+    });
+
+    it('finds an older version after a newer one', () => {
+      expect(rulesBroken({ sales: [last, sample(5_200, 1, 2)] })).toEqual([
+        'live sales never go back to an older version',
+      ]);
+    });
+
+    it('finds sales that never arrived at what the ledger says, and an organizer who was shown nothing', () => {
+      const rule = 'live sales equal the ledger in the end';
+      expect(rulesBroken({ sales: [sample(4_000, 1, 0)] })).toEqual([rule]);
+      expect(rulesBroken({ sales: [] })).toEqual([rule]);
     });
   });
 

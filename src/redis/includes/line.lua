@@ -43,6 +43,14 @@ local function endPlace(entry, place, state)
   audit(state, entry, int(place.number))
 end
 
+-- Redis time alone judges: an absence or an admission whose time is over has ended, whether or not a worker has come by.
+local function settlePlace(entry, place)
+  local waiting = place.state == 'W'
+  if not waiting and place.state ~= 'A' then return end
+  local endsAt = redis.call('ZSCORE', key(waiting and 'awayUntil' or 'admitted'), entry)
+  if endsAt and now >= tonumber(endsAt) then endPlace(entry, place, waiting and 'E' or 'X') end
+end
+
 local function isAttached(entry, leaseMs)
   local where = redis.call('HGET', key('attached'), entry)
   if not where then return false end
@@ -56,6 +64,8 @@ local function goAway(entry, number, absenceMs)
   redis.call('ZADD', key('away'), number, entry)
   redis.call('ZADD', key('awayUntil'), int(now + absenceMs), entry)
   audit('away', entry, number)
+  -- A process that serves this person after all, on another device or after a stall, hears of it and reports them present.
+  movedEntries[#movedEntries + 1] = '"' .. entry .. '"'
 end
 
 -- `where` is a process id, or `@ms` until which the presence of somebody who polls counts.
@@ -66,6 +76,13 @@ local function comeBack(entry, place, where)
     redis.call('ZADD', key('present'), int(place.number), entry)
     audit('present', entry, int(place.number))
   end
+end
+
+-- A poll counts as presence for `ms`; a living process that serves the person's stream knows better.
+local function countPoll(entry, place, ms, leaseMs)
+  local where = redis.call('HGET', key('attached'), entry)
+  if where and string.sub(where, 1, 1) ~= '@' and isAttached(entry, leaseMs) then return end
+  comeBack(entry, place, '@' .. int(now + ms))
 end
 
 local function publishLine(force)

@@ -20,7 +20,7 @@ local function moveSeat(index, from, to)
   addCount(category .. ':' .. to, 1)
   addCount('*:' .. from, -1)
   addCount('*:' .. to, 1)
-  if (from == 'h' and to == 'i') or (from == 'i' and to == 'h') then return end
+  -- From held to issuing the letter stays, but whoever follows the hold listens to its seats.
   local letter = to == 'i' and 'h' or to
   redis.call('SETRANGE', key('status'), index, letter)
   if not changedLetters[index] then changed[#changed + 1] = index end
@@ -45,6 +45,12 @@ local function publishSeats()
   version = version + 1
 end
 
+-- No seat moves, but whoever watches this hold is told that it did.
+local function publishHold(id)
+  redis.call('PUBLISH', key('seat-changes'), '{"g":' .. generation .. ',"v":' .. int(version) .. ',"f":' .. int(version)
+    .. ',"l":' .. layoutVersion .. ',"i":"","s":"","h":"' .. id .. '"}')
+end
+
 -- Gives back all seats of a hold and leaves its hash as a tombstone in `state`.
 local function endHold(id, state, from, person, list, tombstoneMs)
   for _, index in ipairs(list) do
@@ -66,26 +72,32 @@ local function expireHold(id, tombstoneMs)
   return true
 end
 
--- Ends up to `bound` holds that are due; answers how many were.
+-- Ends up to `bound` holds that are due; answers how many were: fewer than `bound` means that nothing expired is left.
 local function expireDue(bound, tombstoneMs)
   local due = redis.call('ZRANGEBYSCORE', key('deadlines'), '-inf', int(now), 'LIMIT', 0, bound)
-  for _, id in ipairs(due) do expireHold(id, tombstoneMs) end
+  for _, id in ipairs(due) do
+    -- What cannot be ended must not be met again, or whoever collects until nothing is left would never be done.
+    if not expireHold(id, tombstoneMs) then redis.call('ZREM', key('deadlines'), id) end
+  end
   return #due
 end
 
--- The hold as the caller sees it: a HELD hold past its deadline is EXPIRED whoever has noticed.
+-- All fields of a hold as they are written down; whoever decodes them judges its deadline by the `now` beside them.
 local function describeHold(id)
   local hold = redis.call('HGETALL', key('hold:' .. id))
   if #hold == 0 then return { 'NO_HOLD', int(now) } end
   return { 'OK', int(now), unpack(hold) }
 end
 
--- Judges an action of `person` on a hold. Answers the hold's fields and nil, or nil and the refusal.
+-- Judges an action of `person` on a hold. Answers the hold's fields and nil, or nil and the refusal. A hold past its deadline is
+-- EXPIRED, whether or not anybody has written that down yet.
 local function ownHold(id, person, fence)
-  local hold = redis.call('HMGET', key('hold:' .. id), 'owner', 'generation', 'fence', 'state', 'freeAt', 'seats', 'orderId', 'payBy')
+  local hold = redis.call('HMGET', key('hold:' .. id), 'owner', 'generation', 'fence', 'state', 'freeAt', 'seats', 'orderId')
   if not hold[1] then return nil, { 'NO_HOLD', int(now) } end
   if hold[1] ~= person then return nil, { 'NOT_YOURS', int(now) } end
   if hold[2] ~= generation then return nil, { 'HOLD_LOST', int(now) } end
   if hold[3] ~= fence then return nil, { 'STALE_FENCE', int(now) } end
-  return { state = hold[4], freeAt = tonumber(hold[5]), seats = hold[6], orderId = hold[7], payBy = hold[8] }, nil
+  local state, freeAt = hold[4], tonumber(hold[5])
+  if (state == 'HELD' or state == 'CHECKOUT') and now >= freeAt then state = 'EXPIRED' end
+  return { state = state, freeAt = freeAt, seats = hold[6], orderId = hold[7] }, nil
 end

@@ -26,10 +26,11 @@ if drawn == tonumber(ARGV[2]) then
   end
   redis.call('HSET', key('line'), 'drawn', drawn)
 end
-if drawn >= lobbySize then
+local complete = drawn >= lobbySize
+if complete then
   phase = 'OPEN'
   redis.call('HSET', KEYS[1], 'phase', phase)
   redis.call('DEL', key('lobby'))
-  publishLine(true)
 end
+publishLine(complete)
 return { 'OK', int(now), int(drawn), int(lobbySize) }

@@ -1,28 +1,31 @@
 --[[
-Gives a person one place. Joining again finds the place again; after a final state it gives a new one at the end.
+Gives a person one place. Joining again finds the place again; after a final state it gives a new one at the end. Like a poll it counts as
+presence for a while.
 KEYS  1 meta
-ARGV  1 generation  2 person  3 entry id to use for a new place  4 where: process id, or a poll's presence in ms written as `@ms`  5 entries at most
+ARGV  1 generation  2 person  3 entry id to use for a new place  4 presence of the call in ms  5 entries at most  6 processLeaseMs
 Result  OK, now, entry, number, person, state, since, admission ends at or '', phase | QUEUE_FULL | SALE_CLOSED | WRONG_EPOCH
 ]]
 --@include event
 --@include line
-local person, where = ARGV[2], ARGV[4]
-if string.sub(where, 1, 1) == '@' then where = '@' .. int(now + tonumber(string.sub(where, 2))) end
+local person, presenceMs = ARGV[2], tonumber(ARGV[4])
 local entry = redis.call('HGET', key('persons'), person)
-if entry then
-  local place = readPlace(entry)
-  if place and (place.state == 'W' or place.state == 'A') then
-    if not isAttached(entry, math.huge) then comeBack(entry, place, where) end
-    publishLine(false)
+local place = entry and readPlace(entry)
+if place then
+  settlePlace(entry, place)
+  if place.state == 'W' or place.state == 'A' then
+    countPoll(entry, place, presenceMs, tonumber(ARGV[6]))
     return describePlace(entry, place)
   end
 end
+publishLine(false)
 if phase == 'CLOSED' then return { 'SALE_CLOSED', int(now) } end
 local waiting = redis.call('ZCARD', key('present')) + redis.call('ZCARD', key('away')) + redis.call('ZCARD', key('lobby'))
+-- Whoever the draw has numbered stays in its frozen list until all are.
+if phase == 'DRAWING' then waiting = waiting - tonumber(redis.call('HGET', key('line'), 'drawn')) end
 if waiting >= tonumber(ARGV[5]) then return { 'QUEUE_FULL', int(now) } end
 if entry then redis.call('HDEL', key('places'), entry) end
 entry = ARGV[3]
-local place = { number = 0, person = person, state = 'W', since = int(now) }
+place = { number = 0, person = person, state = 'W', since = int(now) }
 if phase == 'LOBBY' then
   redis.call('ZADD', key('lobby'), redis.call('HINCRBY', key('line'), 'lobbySerial', 1), entry)
 else
@@ -30,7 +33,7 @@ else
   redis.call('ZADD', key('present'), place.number, entry)
 end
 redis.call('HSET', key('persons'), person, entry)
-redis.call('HSET', key('attached'), entry, where)
-redis.call('HSET', key('places'), entry, place.number .. '|' .. person .. '|W|' .. int(now))
-audit('join', entry, place.number)
+redis.call('HSET', key('attached'), entry, '@' .. int(now + presenceMs))
+redis.call('HSET', key('places'), entry, int(place.number) .. '|' .. person .. '|W|' .. int(now))
+audit('join', entry, int(place.number))
 return describePlace(entry, place)

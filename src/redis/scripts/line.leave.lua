@@ -9,8 +9,7 @@ Result  OK, now, entry, number, person, state, since, '', phase | NO_ENTRY | NOT
 local place = readPlace(ARGV[2])
 if not place then return { 'NO_ENTRY', int(now) } end
 if place.person ~= ARGV[3] then return { 'NOT_YOURS', int(now) } end
-if place.state == 'W' or place.state == 'A' then
-  endPlace(ARGV[2], place, 'L')
-  publishLine(false)
-end
+settlePlace(ARGV[2], place)
+if place.state == 'W' or place.state == 'A' then endPlace(ARGV[2], place, 'L') end
+publishLine(false)
 return describePlace(ARGV[2], place)

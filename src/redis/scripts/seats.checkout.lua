@@ -9,8 +9,8 @@ Result  OK, now, fields | NO_HOLD | NOT_YOURS | HOLD_LOST | STALE_FENCE | EXPIRE
 --@include seats
 local hold, refusal = ownHold(ARGV[2], ARGV[3], ARGV[4])
 if refusal then return refusal end
-if hold.orderId == ARGV[5] then return describeHold(ARGV[2]) end
-if hold.state == 'EXPIRED' or (hold.state == 'HELD' and now >= hold.freeAt) then return { 'EXPIRED', int(now) } end
+if hold.state == 'EXPIRED' then return { 'EXPIRED', int(now) } end
+if hold.orderId == ARGV[5] and hold.state ~= 'RELEASED' then return describeHold(ARGV[2]) end
 if hold.state ~= 'HELD' then return { 'WRONG_STATE', int(now), hold.state } end
 if phase == 'CLOSED' then return { 'SALE_CLOSED', int(now) } end
 local entry = redis.call('HGET', key('persons'), ARGV[3])
@@ -30,4 +30,5 @@ if entry then
     redis.call('ZADD', key('admitted'), 'XX', slotEnds, entry)
   end
 end
+publishHold(ARGV[2])
 return describeHold(ARGV[2])

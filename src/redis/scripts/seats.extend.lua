@@ -1,5 +1,6 @@
 --[[
-Extends a hold by its owner, never beyond the bound set when it was made. Safe to run twice: the target is absolute.
+Extends a hold by its owner, never beyond the bound set when it was made. A key that has extended it before
+answers the present state and extends no more.
 KEYS  1 meta
 ARGV  1 generation  2 holdId  3 person  4 fence  5 extensionMs  6 digest of (key, input)
 Result  OK, now, fields | NO_HOLD | NOT_YOURS | HOLD_LOST | STALE_FENCE | EXPIRED | WRONG_STATE, state | LIMIT, extensionsEndAt | WRONG_EPOCH
@@ -8,22 +9,22 @@ Result  OK, now, fields | NO_HOLD | NOT_YOURS | HOLD_LOST | STALE_FENCE | EXPIRE
 --@include seats
 local hold, refusal = ownHold(ARGV[2], ARGV[3], ARGV[4])
 if refusal then return refusal end
-if hold.state == 'HELD' and now >= hold.freeAt then return { 'EXPIRED', int(now) } end
 if hold.state == 'EXPIRED' then return { 'EXPIRED', int(now) } end
 if hold.state ~= 'HELD' then return { 'WRONG_STATE', int(now), hold.state } end
 local holdKey = key('hold:' .. ARGV[2])
-local more = redis.call('HMGET', holdKey, 'extensionsEndAt', 'lastExtension')
-if more[2] == ARGV[6] then return describeHold(ARGV[2]) end
+local more = redis.call('HMGET', holdKey, 'extensionsEndAt', 'extensions')
+local extensions = more[2] or ''
+if string.find(extensions, ARGV[6], 1, true) then return describeHold(ARGV[2]) end
 local target = math.min(now + tonumber(ARGV[5]), tonumber(more[1]))
 if target <= hold.freeAt then
   if hold.freeAt >= tonumber(more[1]) then return { 'LIMIT', int(now), more[1] } end
   target = hold.freeAt
 end
-redis.call('HSET', holdKey, 'expiresAt', int(target), 'freeAt', int(target), 'lastExtension', ARGV[6])
+-- Only the newest digests are kept: a retry that is older than so many later extensions is a new one.
+extensions = string.sub(extensions .. ',' .. ARGV[6], -512)
+redis.call('HSET', holdKey, 'expiresAt', int(target), 'freeAt', int(target), 'extensions', extensions)
 redis.call('ZADD', key('deadlines'), int(target), ARGV[2])
 local entry = redis.call('HGET', key('persons'), ARGV[3])
 if entry then redis.call('ZADD', key('admitted'), 'XX', 'GT', int(target), entry) end
--- No seat moves, but whoever watches this hold is told that its deadline did.
-redis.call('PUBLISH', key('seat-changes'), '{"g":' .. generation .. ',"v":' .. int(version) .. ',"f":' .. int(version)
-  .. ',"l":' .. layoutVersion .. ',"i":"","s":"","h":"' .. ARGV[2] .. '"}')
+publishHold(ARGV[2])
 return describeHold(ARGV[2])

@@ -11,10 +11,12 @@ Result  OK, now, fields of the hold | KEY_REUSED | SALE_NOT_OPEN, opensAt | SALE
 --@include seats
 --@include claim
 local holdId, person, kind, quantity, tombstoneMs = ARGV[2], ARGV[3], ARGV[7], tonumber(ARGV[9]), tonumber(ARGV[13])
+local bound, seatsPerPerson = tonumber(ARGV[12]), tonumber(ARGV[11])
 
 local used = redis.call('HGET', key('hold:' .. holdId), 'digest')
 if used then
-  if used ~= ARGV[4] then return { 'KEY_REUSED', int(now) } end
+  -- The ledger does not keep the input of a hold: after a rebuild it is empty.
+  if used ~= '' and used ~= ARGV[4] then return { 'KEY_REUSED', int(now) } end
   return describeHold(holdId)
 end
 
@@ -28,18 +30,33 @@ if settings[1] == '1' then
   if not endsAt or now >= tonumber(endsAt) then return { 'NOT_ADMITTED', int(now) } end
 end
 
-local have = tonumber(redis.call('HGET', key('people'), person) or 0)
-if have + quantity > tonumber(ARGV[11]) then return { 'PERSON_LIMIT', int(now) } end
+local function exceedsLimit()
+  return tonumber(redis.call('HGET', key('people'), person) or 0) + quantity > seatsPerPerson
+end
+
+-- Named seats are judged one by one. Whoever searches, or may have expired holds of their own, needs everything collected first.
+if kind ~= 'seats' or exceedsLimit() then
+  if expireDue(bound, tombstoneMs) == bound then
+    publishSeats()
+    return { 'MORE', int(now) }
+  end
+  if exceedsLimit() then
+    publishSeats()
+    return { 'PERSON_LIMIT', int(now) }
+  end
+end
 
 local seats, dead = {}, {}
 if kind == 'seats' then
   seats = numbers(ARGV[8])
   local taken
   taken, dead = judgeSeats(seats)
-  if #taken > 0 then return { 'TAKEN', int(now), table.concat(taken, ',') } end
+  if #taken > 0 then
+    publishSeats()
+    return { 'TAKEN', int(now), table.concat(taken, ',') }
+  end
 else
-  local category, bound = ARGV[8], tonumber(ARGV[12])
-  local collected = expireDue(bound, tombstoneMs)
+  local category = ARGV[8]
   local status = redis.call('GET', key('status'))
   local rows = cjson.decode(redis.call('GET', key((kind == 'best' and 'runs:' or 'standing:') .. category)) or '[]')
   local free = 0
@@ -81,7 +98,6 @@ else
   end
   if #seats < quantity then
     publishSeats()
-    if collected == bound then return { 'MORE', int(now) } end
     if free == 0 then return { 'SOLD_OUT', int(now) } end
     return { 'NO_BLOCK', int(now), int(free) }
   end
@@ -92,7 +108,6 @@ local expiresAt = now + tonumber(ARGV[5])
 redis.call('HSET', key('hold:' .. holdId), 'owner', person, 'generation', generation, 'fence', int(version + 1), 'state', 'HELD',
   'seats', table.concat(seats, ','), 'createdAt', int(now), 'expiresAt', int(expiresAt), 'freeAt', int(expiresAt),
   'extensionsEndAt', int(now + tonumber(ARGV[6])), 'digest', ARGV[4], 'prices', ARGV[10])
-redis.call('PEXPIRE', key('hold:' .. holdId), tombstoneMs)
 redis.call('ZADD', key('deadlines'), int(expiresAt), holdId)
 redis.call('HINCRBY', key('people'), person, quantity)
 redis.call('HINCRBY', key('people'), person .. ':holds', 1)

@@ -26,7 +26,9 @@ local taken, dead = judgeSeats(seats)
 if #taken > 0 then return { 'GONE', int(now) } end
 takeSeats(seats, ARGV[2], dead, 'i', tonumber(ARGV[7]))
 redis.call('HSET', holdKey, 'owner', ARGV[4], 'generation', generation, 'fence', int(version + 1), 'state', 'ISSUING', 'orderId', ARGV[3],
-  'seats', ARGV[5], 'prices', ARGV[6], 'createdAt', int(now), 'freeAt', int(now), 'digest', '')
+  'seats', ARGV[5], 'prices', ARGV[6], 'createdAt', int(now), 'freeAt', int(now))
+-- Without a digest the input is unknown, but the key is used all the same.
+redis.call('HSETNX', holdKey, 'digest', '')
 redis.call('PERSIST', holdKey)
 redis.call('HINCRBY', key('people'), ARGV[4], #seats)
 redis.call('HINCRBY', key('people'), ARGV[4] .. ':holds', 1)

@@ -11,6 +11,6 @@ if refusal then return refusal end
 if hold.state == 'RELEASED' then return describeHold(ARGV[2]) end
 if hold.state == 'EXPIRED' then return { 'EXPIRED', int(now) } end
 if hold.state ~= 'HELD' then return { 'WRONG_STATE', int(now), hold.state } end
-endHold(ARGV[2], now >= hold.freeAt and 'EXPIRED' or 'RELEASED', 'h', ARGV[3], numbers(hold.seats), tonumber(ARGV[5]))
+endHold(ARGV[2], 'RELEASED', 'h', ARGV[3], numbers(hold.seats), tonumber(ARGV[5]))
 publishSeats()
 return describeHold(ARGV[2])
