@@ -1,3 +1,4 @@
+import 'reflect-metadata';
 import { createUnionType, Field, Int, InterfaceType, ObjectType } from 'type-graphql';
 import { type ErrorCode, errorCatalogue, type Refusal } from '../domain/errors.js';
 

@@ -5,6 +5,7 @@ import { fastifyApolloDrainPlugin, fastifyApolloHandler } from '@as-integrations
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
+import type { Logger } from 'pino';
 import { limits } from '../limits.js';
 import type { Context } from '../resolvers/context.js';
 import type { Services } from '../services/services.js';
@@ -23,6 +24,7 @@ export async function buildHttp(
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: true,
+    persistedQueries: false,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
     validationRules: [...documentRules],
@@ -31,6 +33,7 @@ export async function buildHttp(
     plugins: [fastifyApolloDrainPlugin(http)],
   });
   await apollo.start();
+  answerErrors(http, log);
   allowOtherOrigins(http);
   boundBodies(http, services);
   if (config.explorer) serveExplorer(http);
@@ -51,6 +54,15 @@ export async function buildHttp(
     );
     return reply.code(up ? 200 : 503).send({ status: up ? 'up' : 'down' });
   });
+  return { http, apollo };
+}
+
+const tooLarge =
+  `The request is too large: at most ${limits.httpBodyBytes} bytes, or a seating plan ($) of at most ${limits.venuePlanBytes} bytes ` +
+  'with the token of an organizer. Nothing was stored.';
+
+/** Set before the routes are: those take over the handler that they find. */
+function answerErrors(http: FastifyInstance, log: Logger): void {
   http.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
     const status = error.statusCode ?? 500;
     if (status >= 500) log.error({ err: error }, 'a request failed');
@@ -58,12 +70,7 @@ export async function buildHttp(
     const code = status === 413 ? 'PAYLOAD_TOO_LARGE' : status >= 500 ? 'INTERNAL' : 'BAD_REQUEST';
     return reply.code(status).send({ errors: [{ message, extensions: { code } }] });
   });
-  return { http, apollo };
 }
-
-const tooLarge =
-  `The request is too large: at most ${limits.httpBodyBytes} bytes, or a seating plan ($) of at most ${limits.venuePlanBytes} bytes ` +
-  'with the token of an organizer. Nothing was stored.';
 
 async function viewerOf(services: Services, request: FastifyRequest) {
   const { authorization } = request.headers;

@@ -23,6 +23,8 @@ export interface RunningServer {
   /** Where it listens, as `http://host:port`. */
   readonly url: string;
   readonly services: Services;
+  /** Open WebSockets, and how many of them have not read what was sent. */
+  sockets(): { readonly open: number; readonly lagging: number };
   /** Idempotent: sockets, then HTTP, then workers, then the stores. */
   close(): Promise<void>;
 }
@@ -92,6 +94,7 @@ export async function startServer(
   return {
     url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
     services,
+    sockets: () => sockets.counts,
     close: () => {
       closing ??= close();
       return closing;

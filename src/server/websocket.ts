@@ -108,8 +108,9 @@ export class WebSocketEndpoint {
     });
   }
 
-  get connectionCount(): number {
-    return this.#connections.size;
+  get counts(): { readonly open: number; readonly lagging: number } {
+    const lagging = [...this.#connections].filter(({ laggingSinceMs }) => laggingSinceMs !== null).length;
+    return { open: this.#connections.size, lagging };
   }
 
   /** Says goodbye to everybody; who does not answer in time is cut off. */
@@ -146,7 +147,9 @@ export class WebSocketEndpoint {
         const prepared = documents.prepare(query);
         if ('errors' in prepared) return [...prepared.errors];
         const { document } = prepared;
-        const subscribes = getOperationAST(document, operationName)?.operation === 'subscription';
+        const operation = getOperationAST(document, operationName);
+        if (!operation) return [noOperation()];
+        const subscribes = operation.operation === 'subscription';
         const refused = overBound(connection.operations, subscribes);
         if (refused !== null) return [refused];
         connection.operations.set(id, subscribes);
@@ -319,6 +322,11 @@ function overBound(operations: ReadonlyMap<string, boolean>, subscribes: boolean
   return subscriptions < limits.subscriptionsPerSocket
     ? null
     : tooMany(`At most ${limits.subscriptionsPerSocket} subscriptions run on one socket at a time.`);
+}
+
+function noOperation(): GraphQLError {
+  const message = 'The document has no such operation, or several of which none was named.';
+  return new GraphQLError(message, { extensions: { code: 'OPERATION_RESOLUTION_FAILURE' } });
 }
 
 function tooMany(message: string): GraphQLError {

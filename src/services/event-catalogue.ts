@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { isUuid } from '../domain/ids.js';
 import { categoryOf, type Layout, LayoutIndex, seatRanges } from '../domain/layout.js';
 import { encodePriceList, type SeatPrice } from '../domain/money.js';
 import { Event, EventCategory, Inventory, LayoutVersion } from '../entities/events.js';
@@ -29,15 +30,14 @@ export interface PublishedEvent {
 export class EventCatalogue {
   readonly #platform: Platform;
   readonly #halls = new LRUCache<string, Hall>({ max: 50 });
-  readonly #published: LRUCache<string, { value: PublishedEvent | null }>;
+  /** The reading itself is kept, so that everybody who asks while it is under way shares it. */
+  readonly #published = new LRUCache<string, Promise<PublishedEvent | null>>({
+    max: limits.eventCacheEntries,
+    ttl: limits.eventCacheMs,
+  });
 
   constructor(platform: Platform) {
     this.#platform = platform;
-    this.#published = new LRUCache({
-      max: limits.eventCacheEntries,
-      ttl: limits.eventCacheMs,
-      fetchMethod: async (eventId) => ({ value: await this.#read(eventId) }),
-    });
   }
 
   async start(): Promise<() => void> {
@@ -58,7 +58,15 @@ export class EventCatalogue {
 
   /** An event that has an inventory; null for drafts and unknown ids. */
   async published(eventId: string): Promise<PublishedEvent | null> {
-    return (await this.#published.fetch(eventId))?.value ?? null;
+    if (!isUuid(eventId)) return null;
+    const known = this.#published.get(eventId);
+    if (known !== undefined) return known;
+    const reading = this.#read(eventId);
+    this.#published.set(eventId, reading);
+    reading.catch(() => {
+      if (this.#published.peek(eventId) === reading) this.#published.delete(eventId);
+    });
+    return reading;
   }
 
   async #read(eventId: string): Promise<PublishedEvent | null> {

@@ -1,6 +1,7 @@
 import { limits } from '../../src/limits.js';
 import { connectRedis } from '../../src/redis/connections.js';
 import { admitFromLine } from '../../src/redis/line.js';
+import { hashPassword } from '../../src/services/accounts.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import { ApiClient } from '../support/client.js';
 import { holdSeats, newKey, orderStream, startCheckout } from '../support/events.js';
@@ -55,13 +56,24 @@ describe('One place a person', () => {
     }
   });
 
-  test('Promise 9: an account that signs in again finds its place again', async () => {
+  test('Promise 9: an account that signs in on two devices has one place', async () => {
     const { eventId } = await createLine(app);
     await arrive(app, eventId);
-    await app.sql('UPDATE account SET password_hash = password_hash');
-    const entry = await join(app.organizer, eventId);
-    const again = await app.signIn();
-    expect((await join(again, eventId)).id).toBe(entry.id);
+    await app.sql(
+      `INSERT INTO account (id, email, password_hash, role, organizer_id)
+       SELECT $1, 'two@example.com', $2, 'ORGANIZER', id FROM organizer LIMIT 1`,
+      [app.clock.randomId(), await hashPassword('correct horse')],
+    );
+    const signIn = async () => {
+      const input = { email: 'two@example.com', password: 'correct horse' };
+      const { session } = await app.anonymous.mutate('signIn', input, 'session { token }');
+      return new ApiClient(app.url, session.token);
+    };
+    const [one, other] = [await signIn(), await signIn()];
+    const entry = await join(one, eventId);
+    expect(await join(other, eventId)).toMatchObject({ id: entry.id, number: 2 });
+    await arrive(app, eventId);
+    expect(await pollEntry(other, entry.id)).toMatchObject({ id: entry.id, number: 2, position: 1 });
   });
 
   test('Promise 9: a place belongs to one event and one person, and nobody else sees or gives it up', async () => {

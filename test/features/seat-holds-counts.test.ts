@@ -152,12 +152,14 @@ test.each([1, 2, 3])(
       running = false;
     });
     const shown = new Set<string>();
-    do {
+    const found: string[] = [];
+    while (running && found.length === 0) {
       const taken = await sample(reader, hall);
-      expect(faults(taken, hall.capacities)).toEqual([]);
+      found.push(...faults(taken, hall.capacities));
       shown.add(taken.status);
-    } while (running);
+    }
     const done = (await mix).flatMap((counts) => [...counts.keys()]);
+    expect(found).toEqual([]);
     expect(faults(await sample(reader, hall), hall.capacities)).toEqual([]);
     expect(shown.size).toBeGreaterThan(10);
     expect([...new Set(done)].sort()).toEqual([
@@ -220,16 +222,17 @@ test('Promise 1: what an organizer reads adds up in every category while buyers 
   });
   const fields = ['available', 'held', 'issuing', 'sold', 'returning', 'blocked'];
   const seen = new Set<string>();
-  do {
+  const sums = new Set<string>();
+  while (running) {
     const { sales } = await app.organizer.run(
       `query ($eventId: ID!) { sales(eventId: $eventId) { categories { capacity ${fields.join(' ')} } } }`,
       { eventId },
     );
-    const sums = sales.categories.map((c: Data) => fields.reduce((sum, field) => sum + c[field], 0));
-    expect(sums).toEqual([8, 8, 6]);
-    expect(sales.categories.map((c: Data) => c.capacity)).toEqual([8, 8, 6]);
+    const sum = (c: Data) => fields.reduce((total, field) => total + c[field], 0);
+    sums.add(sales.categories.map((c: Data) => `${sum(c)} of ${c.capacity}`).join());
     seen.add(JSON.stringify(sales));
-  } while (running);
+  }
   await mix;
+  expect([...sums]).toEqual(['8 of 8,8 of 8,6 of 6']);
   expect(seen.size).toBeGreaterThan(3);
 });

@@ -68,6 +68,21 @@ test('A used key answers the present state of its hold and never claims again, a
   );
 });
 
+test('A used key answers its checkout and claims nothing more even after the event has been rebuilt', async () => {
+  const { eventId, seats, buyer } = await heldSeat();
+  const again = () => holdSeats(buyer, eventId, { seatIds: [seats[1]!] }, 'lasting');
+  const { hold } = await again();
+  const { order } = await startCheckout(buyer, hold);
+  await app.server.services.platform.redis.flushall();
+  const kept = await eventually(async () => {
+    const answer = await again();
+    expect(code(answer)).toBeUndefined();
+    return answer.hold;
+  });
+  expect(kept).toMatchObject({ id: hold.id, state: 'CHECKOUT', orderId: order.id, seats: hold.seats });
+  expect(await salesTotals(app.organizer, eventId)).toMatchObject({ held: 1, available: 19 });
+});
+
 test('A key that was used for other seats is refused, and is free for every other person', async () => {
   const { eventId, seats, buyer } = await heldSeat();
   const hold = (client: ApiClient, seat: number) => holdSeats(client, eventId, { seatIds: [seats[seat]!] }, 'mine');
@@ -247,7 +262,7 @@ test('holdUpdated begins with the present state, tells every change and ends wit
 });
 
 test('holdUpdated warns at least 20 s before a hold expires', async () => {
-  const { buyer, hold } = await heldSeat({ holdTtlSeconds: 31 });
+  const { buyer, hold } = await heldSeat({ holdTtlSeconds: 33 });
   const stream = follow(buyer, hold);
   expect(await stream.next()).toMatchObject({ expiryWarning: false });
   const warning = await stream.next();

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { connectRedis } from '../../src/redis/connections.js';
 import { eventKeys } from '../../src/redis/keys.js';
+import { confirmCheckout, freeSeats, issueSeats, markSold } from '../../src/redis/orders.js';
 import { checkoutHold, extendHold, type HoldAction, readHold, releaseHold } from '../../src/redis/seat-holds.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import type { ApiClient, Data } from '../support/client.js';
@@ -180,6 +181,34 @@ test('Promise 4: release, extend and convert of a hold of an old generation are 
     hold: { state: 'LOST' },
   });
   expect(await salesTotals(app.organizer, eventId)).toMatchObject({ held: 0, available: 20 });
+});
+
+test('Promise 4: only the order a hold was converted for moves its seats', async () => {
+  const hall = await loadHall(redis, { rows: [{ category: 0, seats: 2 }] });
+  const answer = await claim(redis, hall, { selection: { kind: 'seats', indexes: [0, 1] } });
+  if (answer.code !== 'OK') throw new Error(answer.code);
+  const { holdId, owner, fence, seats, prices, expiresAtMs } = answer.hold;
+  const order = (orderId: string) => ({ ref: hall.ref, holdId, orderId, person: owner, seats, prices });
+  const deadlines = { payByMs: expiresAtMs, freeAtMs: expiresAtMs };
+  const revenue = new Map([[0, 2200]]);
+  await checkoutHold(redis, hall.ref, { holdId, person: owner, fence: String(fence), orderId: 'mine' });
+  const stillMine = async (state: string) => {
+    const before = await contents(redis, hall);
+    expect(await confirmCheckout(redis, { ...order('other'), ...deadlines })).toBe('LOST');
+    expect(await issueSeats(redis, order('other'))).toEqual({ code: 'GONE' });
+    expect(await markSold(redis, { ...order('other'), revenue })).toBe('NOT_ISSUING');
+    expect(await freeSeats(redis, order('other'))).toBe('NOTHING');
+    expect(await readHold(redis, hall.ref, holdId)).toMatchObject({ hold: { state, orderId: 'mine' } });
+    expect(await contents(redis, hall)).toEqual(before);
+  };
+  // Time stands still, so that nothing but an order could change anything.
+  await setNow(redis, hall, answer.hold.nowMs + 30_000);
+  await stillMine('CHECKOUT');
+  expect((await issueSeats(redis, order('mine'))).code).toBe('OK');
+  await stillMine('ISSUING');
+  expect(await markSold(redis, { ...order('mine'), revenue })).toBe('OK');
+  await stillMine('SOLD');
+  expect(await freeSeats(redis, order('mine'))).toBe('NOTHING');
 });
 
 test('A buyer who holds, pays and follows the order gets valid tickets', async () => {

@@ -123,20 +123,6 @@ test('A token of another use is never a session: a place, an admission and a tic
   await expectRefused(await signAsPlatform({ use: 'other', exp: inAnHour() }));
 });
 
-test('An expired token is refused, and a socket whose token expires is closed with 4506', async () => {
-  await expectRefused(await signAsPlatform({ exp: Math.floor(Date.now() / 1_000) - 5 }));
-  const viewer = { personId: 'brief', role: 'GUEST', organizerId: null } as const;
-  const { token } = await app.server.services.tokens.session(viewer, 60_000);
-  const socket = await openSocket(app.url, { init: { token } });
-  const lasting = await openSocket(app.url, { init: { token: (await app.guest()).token } });
-  app.clock.advance(61_000);
-  expect(await socket.closed).toMatchObject({ code: 4506 });
-  await expectRefused(token);
-  lasting.send({ type: 'ping' });
-  expect(await lasting.next()).toEqual({ type: 'pong' });
-  lasting.socket.close();
-});
-
 test('A person of a configured issuer is its subject, without a role here', async () => {
   const claims = { iss: issuer, aud: audience, sub: 'user-7', exp: inAnHour(), role: 'ADMIN', org: 'x' };
   expect(await viewerOf(await oidc.sign(claims))).toEqual({ personId: `${issuer}#user-7`, role: 'GUEST' });
@@ -155,4 +141,18 @@ test('A token of an issuer that is not configured, for another audience or witho
   await expectRefused(await oidc.sign({ ...claims, sub: 'a|b' }));
   const { privateKey } = await generateKeyPair('ES256');
   await expectRefused(await new SignJWT(claims).setProtectedHeader({ alg: 'ES256', kid: 'one' }).sign(privateKey));
+});
+
+test('An expired token is refused, and a socket whose token expires is closed with 4506', async () => {
+  await expectRefused(await signAsPlatform({ exp: Math.floor(Date.now() / 1_000) - 5 }));
+  const viewer = { personId: 'brief', role: 'GUEST', organizerId: null } as const;
+  const { token } = await app.server.services.tokens.session(viewer, 60_000);
+  const socket = await openSocket(app.url, { init: { token } });
+  const lasting = await openSocket(app.url, { init: { token: (await app.guest()).token } });
+  app.clock.advance(61_000);
+  expect(await socket.closed).toMatchObject({ code: 4506 });
+  await expectRefused(token);
+  lasting.send({ type: 'ping' });
+  expect(await lasting.next()).toEqual({ type: 'pong' });
+  lasting.socket.close();
 });

@@ -13,7 +13,7 @@ export interface ScriptHall {
   readonly capacities: readonly number[];
 }
 
-export interface ScriptHallOptions {
+interface ScriptHallOptions {
   /** Rows of neighbouring seats, best first. */
   readonly rows: readonly { readonly category: number; readonly seats: number }[];
   /** Standing places, behind the seats. */
@@ -64,7 +64,7 @@ export async function loadHall(redis: Redis, { rows, standing = [], status }: Sc
 
 export const holdMs = 60_000;
 
-export interface ScriptClaim {
+interface ScriptClaim {
   readonly selection: Selection;
   readonly person?: string;
   readonly holdId?: string;

@@ -1,4 +1,5 @@
 import { limits } from '../../src/limits.js';
+import { freezeEvent } from '../../src/redis/inventory.js';
 import { eventKeys } from '../../src/redis/keys.js';
 import { admitFromLine } from '../../src/redis/line.js';
 import type { EventRef } from '../../src/redis/seat-holds.js';
@@ -27,6 +28,14 @@ export async function createLine(
   // The workers look for new events now.
   app.clock.advance(limits.mirrorCheckMs);
   return { ...hall, ref: { eventId: hall.eventId, generation: 1 }, keys };
+}
+
+/** What happens to an event when Redis has lost it: everything but the ledger is gone, and a new generation begins. */
+export async function rebuild(app: TestApp, { eventId, keys }: LineEvent): Promise<void> {
+  const { platform, inventory } = app.server.services;
+  await freezeEvent(platform.redis, eventId);
+  await inventory.rebuild(eventId);
+  await platform.redis.hset(keys.meta, 'lastNow', app.clock.nowMs());
 }
 
 /** The payload of joinQueue. */

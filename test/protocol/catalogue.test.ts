@@ -1,0 +1,151 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { type GraphQLInterfaceType, type GraphQLObjectType, GraphQLUnionType, getNamedType } from 'graphql';
+import { CloseCode } from 'graphql-ws';
+import { errorCatalogue } from '../../src/domain/errors.js';
+import { limits } from '../../src/limits.js';
+import { errorTypeName } from '../../src/resolvers/errors.js';
+import { buildSchema } from '../../src/resolvers/schema.js';
+import { closeCodes } from '../../src/server/websocket.js';
+
+const root = new URL('../../', import.meta.url);
+const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
+const protocol = read('PROTOCOL.md');
+const schema = buildSchema();
+const catalogue = Object.entries(errorCatalogue) as [
+  keyof typeof errorCatalogue,
+  { meaning: string; next: string; extras?: Record<string, string> },
+][];
+
+/** The rows of the table under this head, cell by cell. */
+function table(head: string): string[][] {
+  const lines = protocol.split('\n');
+  const start = lines.indexOf(head);
+  if (start === -1) throw new Error(`PROTOCOL.md has no table ${head}`);
+  const rows = lines.slice(start + 2);
+  return rows
+    .slice(
+      0,
+      rows.findIndex((line) => !line.startsWith('|')),
+    )
+    .map((line) =>
+      line
+        .slice(1, -1)
+        .split('|')
+        .map((cell) => cell.trim()),
+    );
+}
+
+const bare = (cell: string) => cell.replaceAll('`', '');
+
+test('PROTOCOL.md tells of every error of the catalogue, and of no other', () => {
+  const rows = table('| code | type | extra fields | meaning | what a client does next |');
+  expect(rows).toEqual(
+    catalogue.map(([code, { meaning, next, extras = {} }]) => [
+      `\`${code}\``,
+      `\`${errorTypeName(code)}\``,
+      Object.keys(extras)
+        .map((field) => `\`${field}\``)
+        .join(', ') || '–',
+      meaning,
+      next,
+    ]),
+  );
+});
+
+test('The schema has one type for every error of the catalogue, with its fields, and no other', () => {
+  const userError = schema.getType('UserError') as GraphQLInterfaceType;
+  const types = schema.getPossibleTypes(userError) as readonly GraphQLObjectType[];
+  const common = Object.keys(userError.getFields());
+  const described = types.map((type) => [
+    type.name,
+    type.description,
+    Object.keys(type.getFields()).filter((field) => !common.includes(field)),
+  ]);
+  const expected = catalogue.map(([code, { meaning, extras = {} }]) => [
+    errorTypeName(code),
+    meaning,
+    Object.keys(extras),
+  ]);
+  const byName = (a: unknown[], b: unknown[]) => String(a[0]).localeCompare(String(b[0]));
+  // An error that no mutation answers yet is not part of the schema.
+  const answered = new Set(types.map(({ name }) => name));
+  const unanswered = expected.filter(([name]) => !answered.has(String(name))).map(([name]) => name);
+  expect(unanswered).toEqual([]);
+  expect(described.sort(byName)).toEqual(expected.sort(byName));
+});
+
+test('Every mutation takes one input and answers one payload: a nullable result and its errors', () => {
+  for (const field of Object.values(schema.getMutationType()!.getFields())) {
+    expect(field.args.map(({ name }) => name)).toEqual(['input']);
+    const name = `${field.name[0]!.toUpperCase()}${field.name.slice(1)}`;
+    expect(String(field.args[0]!.type)).toBe(`${name}Input!`);
+    expect(String(field.type)).toBe(`${name}Payload!`);
+    const fields = Object.values((getNamedType(field.type) as GraphQLObjectType).getFields());
+    const [errors, ...results] = fields.sort((a) => (a.name === 'errors' ? -1 : 1));
+    expect(String(errors!.type)).toBe(`[${name}Error!]!`);
+    expect(results).toHaveLength(1);
+    expect(String(results[0]!.type)).not.toMatch(/!$/);
+    expect(getNamedType(errors!.type)).toBeInstanceOf(GraphQLUnionType);
+  }
+});
+
+test('Every mutation that moves seats or money takes an idempotency key', () => {
+  const keyed = Object.values(schema.getMutationType()!.getFields())
+    .filter(({ args }) => 'idempotencyKey' in (getNamedType(args[0]!.type) as GraphQLInputObjectType).getFields())
+    .map(({ name }) => name);
+  expect(keyed).toEqual(
+    expect.arrayContaining(['holdSeats', 'extendHold', 'releaseHold', 'startCheckout', 'cancelOrder']),
+  );
+});
+
+test('Every field and type that stands at the root is described', () => {
+  const roots = [schema.getQueryType()!, schema.getMutationType()!, schema.getSubscriptionType()!];
+  const silent = roots.flatMap((type) =>
+    Object.values(type.getFields())
+      .filter(({ description }) => !description)
+      .map(({ name }) => `${type.name}.${name}`),
+  );
+  expect(silent).toEqual([]);
+});
+
+test('PROTOCOL.md tells of every top-level code the server answers with, and of no other', () => {
+  const documented = table('| code | meaning | what a client does next |').map(([code]) => bare(code!));
+  const sources = readdirSync(new URL('src/server/', root)).map((file) => read(`src/server/${file}`));
+  const spoken = sources.flatMap((text) => [...text.matchAll(/'([A-Z]+_?[A-Z_]*[A-Z])'/g)].map(([, code]) => code!));
+  const codes = spoken.filter((code) => !['GET', 'POST', 'WS', 'SELECT', 'GUEST'].includes(code));
+  expect([...new Set(codes)].sort()).toEqual([...documented].sort());
+});
+
+test('PROTOCOL.md tells of every close code, and of no other', () => {
+  const rows = protocol.slice(protocol.indexOf('## Close codes')).matchAll(/^\| (\d{4}) \|/gm);
+  const ofWebSocket = [1009, 1011];
+  const ofProtocol = [
+    CloseCode.BadRequest,
+    CloseCode.Unauthorized,
+    CloseCode.Forbidden,
+    CloseCode.SubprotocolNotAcceptable,
+    CloseCode.ConnectionInitialisationTimeout,
+    CloseCode.SubscriberAlreadyExists,
+    CloseCode.TooManyInitialisationRequests,
+  ];
+  expect([...rows].map(([, code]) => Number(code))).toEqual(
+    [...ofWebSocket, ...ofProtocol, ...Object.values(closeCodes)].sort((a, b) => a - b),
+  );
+});
+
+/** Bounds that no client ever meets: how processes, stores and the provider are treated. */
+const inside = new Set(
+  `admitBatch admitEveryMs admitWork auditEntries claimReclaimHolds databaseConnectMs databaseConnections databaseStatementMs declines
+   documentCacheEntries drawChunk eventCacheEntries eventCacheMs idempotencyReplayMs mirrorIdleMs openEvents orphanCheckoutMs
+   presenceBatch presenceEveryMs processLeaseMs providerCallsPerEndpointPerSecond providerCallsPerSecond providerInFlight
+   providerTimeoutMs rebuildLockMs redisCommandMs redisConnectMs socketSweepMs stepBatch stepLeaseMs stepPollMs stepRetryMaxMs
+   stepRetryMs sweepEveryMs sweepHolds tokenCacheEntries webhookBytes webhookToleranceSeconds`.split(/\s+/),
+);
+
+test('PROTOCOL.md tells of every limit a client can meet, with its value', () => {
+  const rows = table('| limit | value | of what |');
+  const documented = rows.map(([name, value]) => [bare(name!), Number(value!.replace(/[^\d]/g, ''))]);
+  const expected = Object.entries(limits).filter(([name]) => !inside.has(name));
+  expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(expected));
+  expect(documented).toHaveLength(expected.length);
+});
