@@ -107,10 +107,6 @@ export const errorCatalogue = {
     next: 'Correct the plan at the named paths and import it again.',
     extras: { errors: 'PlanErrors' },
   },
-  EVENT_NOT_DRAFT: {
-    meaning: 'The event has been published already.',
-    next: 'Make a new event, or change what may change after publication.',
-  },
 } as const;
 
 export type ErrorCode = keyof typeof errorCatalogue;

@@ -136,7 +136,7 @@ export class OrderLine {
 /** One attempt at one step. The open one (without finishedAt) is what happens next; the others are the order's history. */
 @Entity('order_step')
 @Index('order_step_open', ['orderId'], { unique: true, where: 'finished_at IS NULL' })
-@Index('order_step_due', ['runAt'], { where: 'finished_at IS NULL' })
+@Index('order_step_due', ['step', 'runAt'], { where: 'finished_at IS NULL' })
 export class OrderStepRow {
   @PrimaryColumn({ type: 'uuid' })
   orderId!: string;

@@ -25,7 +25,7 @@ const stateOf = (answer: Promise<unknown>): Promise<PartState> =>
 
 @Resolver()
 export class SystemResolver {
-  @Query(() => SystemStatus)
+  @Query(() => SystemStatus, { description: 'Whether the platform can serve you now.' })
   async systemStatus(@Ctx() { services }: Context): Promise<SystemStatus> {
     const { platform } = services;
     const [database, redis] = await Promise.all([

@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { ApolloServer } from '@apollo/server';
 import { fastifyApolloDrainPlugin, fastifyApolloHandler } from '@as-integrations/fastify';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type RequestPayload } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
 import type { Logger } from 'pino';
 import { limits } from '../limits.js';
@@ -100,7 +100,7 @@ function boundBodies(http: FastifyInstance, services: Services): void {
     if (announced !== undefined && Number(announced) <= limits.httpBodyBytes) return body;
     const viewer = await viewerOf(services, request);
     const bound = viewer === null || viewer.role === 'GUEST' ? limits.httpBodyBytes : limits.venuePlanBytes * 2;
-    if (announced === undefined) return body.pipe(boundedStream(bound));
+    if (announced === undefined) return boundedStream(body, bound, () => reply.header('connection', 'close'));
     if (Number(announced) <= bound) return body;
     // The rest of the body is not read; the connection cannot be used again.
     reply.header('connection', 'close');
@@ -110,15 +110,19 @@ function boundBodies(http: FastifyInstance, services: Services): void {
 
 const bodyTooLarge = () => Object.assign(new Error(tooLarge), { statusCode: 413 });
 
-function boundedStream(bound: number): Transform {
+/** The body as it comes, until it is too large. */
+function boundedStream(body: RequestPayload, bound: number, onTooLarge: () => void): Transform {
   let bytes = 0;
-  return new Transform({
+  const bounded = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       bytes += chunk.length;
-      if (bytes > bound) done(bodyTooLarge());
-      else done(null, chunk);
+      if (bytes <= bound) return done(null, chunk);
+      onTooLarge();
+      return done(bodyTooLarge());
     },
   });
+  body.once('error', (error) => bounded.destroy(error));
+  return body.pipe(bounded);
 }
 
 const examples = `# Floodgate. Run with the button above; put {"Authorization": "Bearer …"} into the headers tab.

@@ -54,7 +54,10 @@ export class Accounts {
     if (tried > limits.signInAttemptsPerMinute) {
       return refuse('OVERLOADED', { retryAfterMs: 60_000, message: 'Too many attempts to sign in with this address.' });
     }
-    const account = await this.#platform.database.getRepository(Account).findOneBy({ email: address });
+    // No account has such an address, and the ledger takes no text with it.
+    const account = address.includes('\0')
+      ? null
+      : await this.#platform.database.getRepository(Account).findOneBy({ email: address });
     this.#decoy ??= hashPassword(this.#platform.clock.randomId());
     const right = await isPassword(password, account?.passwordHash ?? (await this.#decoy));
     if (account === null || !right)

@@ -186,7 +186,9 @@ export class OrderLedger {
       return { done: new Set(moved.map(({ from }) => from)), conflicts };
     });
     await this.announce(outcomes.map(({ from }) => from.orderId));
-    if (outcomes.some(({ finish }) => finish?.next)) this.wakeWorkers();
+    this.wakeWorkers(
+      outcomes.flatMap(({ finish, runAtMs }) => (finish?.next && runAtMs <= now.getTime() ? [finish.next] : [])),
+    );
     return written;
   }
 
@@ -200,8 +202,10 @@ export class OrderLedger {
     }
   }
 
-  wakeWorkers(): void {
-    this.#platform.channels.publish(globalKeys.stepChannel, {}).catch(() => {
+  /** Says that there are steps of these kinds to take. */
+  wakeWorkers(kinds: readonly OrderStep[]): void {
+    if (kinds.length === 0) return;
+    this.#platform.channels.publish(globalKeys.stepChannel, { kinds: [...new Set(kinds)] }).catch(() => {
       // Workers also look by themselves.
     });
   }

@@ -81,7 +81,7 @@ export class Orders {
     if (answer.hold.state !== 'CHECKOUT') return (await this.#ordered(viewer, orderId)) ?? refuseEnded(answer.hold);
     const bound = await this.#writeOrder(event, answer.hold, orderId);
     if (bound === 'bound') {
-      this.#ledger.wakeWorkers();
+      this.#ledger.wakeWorkers(['CREATE']);
       await this.#confirm(event, answer.hold, orderId);
       return this.#load(orderId);
     }
@@ -117,7 +117,7 @@ export class Orders {
       return refuse('ORDER_NOT_CANCELABLE', { path: ['input', 'orderId'], state: now.order.state });
     }
     await this.#ledger.announce([orderId]);
-    this.#ledger.wakeWorkers();
+    this.#ledger.wakeWorkers(['CREATE', 'SETTLE']);
     return this.#load(orderId);
   }
 

@@ -80,6 +80,6 @@ export class Webhooks {
     });
     const declined = told.filter(({ declines }) => Number(declines) > 0).map(({ id }) => id);
     if (declined.length > 0) await this.#ledger.announce(declined);
-    if (told.some((order) => order.decisive)) this.#ledger.wakeWorkers();
+    if (told.some((order) => order.decisive)) this.#ledger.wakeWorkers(['SETTLE']);
   }
 }

@@ -18,7 +18,7 @@ const lanes: readonly (readonly OrderStep[])[] = [
 /** Takes due steps, up to a bound per lane, as they come and whenever somebody says there are some. */
 export async function startOrderSteps(platform: Platform, settlement: Settlement): Promise<{ stop(): Promise<void> }> {
   const running = new Set<Promise<void>>();
-  const loops: Loop[] = [];
+  const loops = new Map<readonly OrderStep[], Loop>();
   for (const kinds of lanes) {
     let inFlight = 0;
     const loop = startLoop(`order-steps ${kinds.join('+')}`, limits.stepPollMs, platform.log, async () => {
@@ -37,15 +37,16 @@ export async function startOrderSteps(platform: Platform, settlement: Settlement
       }
       return steps.length === room && inFlight < limits.providerInFlight;
     });
-    loops.push(loop);
+    loops.set(kinds, loop);
   }
-  const silence = await platform.channels.listen(globalKeys.stepChannel, () => {
-    for (const loop of loops) loop.wake();
+  const silence = await platform.channels.listen(globalKeys.stepChannel, (message) => {
+    const { kinds: due } = message as { kinds: readonly OrderStep[] };
+    for (const [kinds, loop] of loops) if (kinds.some((kind) => due.includes(kind))) loop.wake();
   });
   return {
     stop: async () => {
       silence();
-      await Promise.all(loops.map((loop) => loop.stop()));
+      await Promise.all([...loops.values()].map((loop) => loop.stop()));
       await Promise.all(running);
     },
   };

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { Client, Pool } from 'pg';
+import { Pool } from 'pg';
 import { findPort } from '../../sandbox/services/process.js';
 import { limits } from '../../src/limits.js';
 import { eventKeys } from '../../src/redis/keys.js';
@@ -13,6 +13,7 @@ import { type Books, expectBooksBalance, expectSeatsAddUp, readOrders, readSeats
 import { ApiClient, type Data } from '../support/client.js';
 import { createHall, holdSeats, newKey, orderSelection, startCheckout, type TestHall } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
+import { holdLock, inventoryLock } from '../support/locks.js';
 import { type PaymentSandbox, startPaymentSandbox } from '../support/payment-sandbox.js';
 import { createTestStores, type TestStores } from '../support/stores.js';
 
@@ -79,23 +80,7 @@ async function restart(): Promise<void> {
   api = await startApiProcess(env);
 }
 
-/** Holds a lock in a session of its own, until `release`. `blocked` resolves when somebody waits for it. */
-async function lock(statement: string, values: readonly unknown[] = []) {
-  const session = new Client({ connectionString: stores.databaseUrl });
-  await session.connect();
-  await session.query('BEGIN');
-  await session.query(statement, [...values]);
-  return {
-    blocked: () =>
-      eventually(async () => {
-        const waiting = await sql(
-          'SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE d.datname = current_database() AND NOT l.granted',
-        );
-        expect(waiting.length).toBeGreaterThan(0);
-      }),
-    release: () => session.end(),
-  };
-}
+const lock = (statement: string, values: readonly unknown[] = []) => holdLock(stores.databaseUrl, statement, values);
 
 /** Lets nobody past a point of the ledger, until `release`. */
 async function stopSteps(where: string) {
@@ -185,8 +170,6 @@ function checkOutUnanswered({ buyer, hold }: Scene): void {
   startCheckout(buyer, hold).catch(() => {});
 }
 
-const inventoryLock = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))';
-
 test('Killed after a hold, the seat is free again at its deadline', async () => {
   const scene = await holdOne();
   await crash();
@@ -220,15 +203,18 @@ test('Killed between checkout in Redis and order in the ledger, the buyer may re
   await expectEnd(scene, 'COMPLETED');
 });
 
-test('Killed after the order is written and before its payment is made, the order goes on', async () => {
+test('Killed after the order is written and before its payment is made, the order keeps its seat and goes on', async () => {
   const scene = await holdOne();
   const gate = await stopSteps('BEFORE UPDATE ON order_step FOR EACH ROW');
-  checkOutUnanswered(scene);
+  await startCheckout(scene.buyer, scene.hold);
   await gate.blocked();
   await crash();
   await gate.release();
   expect(await intentsOf(scene)).toEqual([]);
   await restart();
+  await passEventTime(scene, limits.orphanCheckoutMs + 1_000);
+  const refused = await holdSeats(await guest(), scene.hall.eventId, { seatIds: [scene.seat] });
+  expect(refused.errors).toMatchObject([{ code: 'SEATS_UNAVAILABLE' }]);
   await pay(await secretOf(scene));
   await expectEnd(scene, 'COMPLETED');
 });

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import Stripe from 'stripe';
 import { limits } from '../../src/limits.js';
+import { eventKeys } from '../../src/redis/keys.js';
+import type { LeasedStep } from '../../src/services/order-ledger.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import { type Books, expectBooksBalance, expectSeatsAddUp, readSeats } from '../support/books.js';
 import type { ApiClient, Data, Stream } from '../support/client.js';
@@ -15,6 +17,7 @@ import {
   type TestHall,
 } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
+import { type HeldLock, holdLock, inventoryLock } from '../support/locks.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -106,6 +109,19 @@ async function repeatStep(orderId: string, step: string): Promise<void> {
       [],
     );
   });
+}
+
+/** The open step of an order as the worker that has leased it knows it. */
+async function leaseOf(orderId: string): Promise<LeasedStep> {
+  const [row] = await app.sql<LeasedStep>(
+    `SELECT o.id AS "orderId", s.step, s.attempt, s.tries, s.lease, o.event_id AS "eventId", o.person_id AS "personId", o.hold_id AS "holdId",
+            o.generation, o.fence::int, o.state, o.payment, o.currency, o.total_minor AS "totalMinor", o.prices, o.intent_id AS "intentId",
+            o.pay_by AS "payBy", o.free_at AS "freeAt", o.created_at AS "createdAt", now() AS "firstCallAt", 'CANCELED' AS "endReason",
+            NULL AS hint, 0 AS nudges, '[{"seat": 0, "category": 0, "minor": 1100}]'::json AS lines
+     FROM orders o JOIN order_step s ON s.order_id = o.id WHERE o.id = $1 AND s.finished_at IS NULL`,
+    [orderId],
+  );
+  return row!;
 }
 
 const seatsHeldBy = async (hall: TestHall, { hold }: Pick<Checkout, 'hold'>, by: ApiClient) => {
@@ -340,6 +356,100 @@ test('An order called off while its payment is being made ends canceled without 
     await stream.until(({ state }) => states.add(state) && state === 'CANCELED');
     expect([...states].filter((state) => state === 'AWAITING_PAYMENT')).toEqual([]);
   }
+  await expectBooksBalance(booksOf(hall));
+});
+
+test('An order called off at the moment its payment is written down does not wait for payBy', async () => {
+  const hall = await newHall();
+  await app.provider.settings({ latencyMs: 300 });
+  const buyer = await app.guest();
+  const { hold } = await holdSeats(buyer, hall.eventId, { seatIds: [hall.rows[0]![0]!] });
+  const { order } = await startCheckout(buyer, hold);
+  const row = await holdLock(app.stores.databaseUrl, 'SELECT FROM orders WHERE id = $1 FOR UPDATE', [order.id]);
+  await row.blocked(1);
+  const asked = buyer.mutate('cancelOrder', { orderId: order.id, idempotencyKey: newKey() }, orderSelection);
+  await row.blocked(2);
+  await row.release();
+  expect((await asked).errors).toEqual([]);
+  await ended(buyer.subscribe(orderStream, { orderId: order.id }), 'CANCELED');
+  await expectBooksBalance(booksOf(hall));
+});
+
+describe('A rebuild of the inventory', () => {
+  /** Begins one that will go on as soon as `release` lets it, before anything else that waits for the inventory. */
+  async function rebuildSoon({ eventId }: TestHall): Promise<{ blocked: HeldLock['blocked']; end(): Promise<void> }> {
+    const { inventory, platform } = app.server.services;
+    const held = await holdLock(app.stores.databaseUrl, inventoryLock, [`inventory:${eventId}`]);
+    await platform.redis.hset(eventKeys(eventId).meta, 'runId', 'another server');
+    const rebuilt = inventory.rebuild(eventId);
+    await held.blocked(1);
+    return {
+      blocked: held.blocked,
+      end: async () => {
+        await held.release();
+        await rebuilt;
+      },
+    };
+  }
+
+  test('between issuing seats in Redis and in the ledger loses neither seats nor money', async () => {
+    const hall = await newHall();
+    const checkout = await checkOut(hall, [hall.rows[0]![0]!]);
+    const rebuild = await rebuildSoon(hall);
+    await app.provider.confirm(checkout.payment.clientSecret, 'pm_card_visa');
+    await rebuild.blocked(2);
+    await rebuild.end();
+    await ended(checkout.stream, 'COMPLETED');
+    expect((await readSeats(booksOf(hall))).counts).toMatchObject({ '.': 19, s: 1 });
+    await expectBooksBalance(booksOf(hall));
+  });
+
+  test('between giving seats back in Redis and in the ledger does not keep them from anybody', async () => {
+    const hall = await newHall();
+    const checkout = await checkOut(hall, [hall.rows[0]![0]!]);
+    const rebuild = await rebuildSoon(hall);
+    await checkout.buyer.mutate('cancelOrder', { orderId: checkout.orderId, idempotencyKey: newKey() }, orderSelection);
+    await rebuild.blocked(2);
+    await rebuild.end();
+    await ended(checkout.stream, 'CANCELED');
+    expect((await readSeats(booksOf(hall))).counts).toMatchObject({ '.': 20 });
+    await expectBooksBalance(booksOf(hall));
+  });
+
+  test('does not keep a late payment from seats that somebody else had and gave back', async () => {
+    const hall = await newHall();
+    const seat = hall.rows[0]![0]!;
+    const late = await checkOut(hall, [seat]);
+    const { resume } = await stall(late);
+    await app.provider.confirm(late.payment.clientSecret, 'pm_card_visa');
+    await app.advance(hall.eventId, pastFreeAtMs);
+    const between = await checkOut(hall, [seat]);
+    await between.buyer.mutate('cancelOrder', { orderId: between.orderId, idempotencyKey: newKey() }, orderSelection);
+    await ended(between.stream, 'CANCELED');
+    await (await rebuildSoon(hall)).end();
+    await resume();
+    expect((await ended(late.stream, 'COMPLETED')).tickets).toMatchObject([{ state: 'VALID', seatId: seat }]);
+    await expectBooksBalance(booksOf(hall));
+  });
+});
+
+test('A worker that comes back after its lease has run out changes nothing any more', async () => {
+  const hall = await newHall();
+  const checkout = await checkOut(hall, [hall.rows[0]![0]!]);
+  const { settlement } = app.server.services;
+  const gone = await stall(checkout);
+  const asked = checkout.buyer.mutate(
+    'cancelOrder',
+    { orderId: checkout.orderId, idempotencyKey: newKey() },
+    orderSelection,
+  );
+  expect((await asked).order.state).toBe('CANCELING');
+  const stale = await leaseOf(checkout.orderId);
+  await gone.resume();
+  await ended(checkout.stream, 'CANCELED');
+  const before = await readOrder(checkout);
+  await Promise.all([settlement.take(stale), settlement.take(stale)]);
+  expect(await readOrder(checkout)).toEqual(before);
   await expectBooksBalance(booksOf(hall));
 });
 

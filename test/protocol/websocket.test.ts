@@ -187,58 +187,55 @@ test('An upgrade of any other path is answered with 404 and harms nobody', async
   expect((await app.anonymous.run('{ systemStatus { redis } }')).systemStatus.redis).toBe('UP');
 });
 
-describe('slow readers', () => {
-  let eventId: string;
-  let rows: readonly (readonly string[])[];
-  const layout = `query ($eventId: ID!) { seatMap(eventId: $eventId) { sections { rows { label seats { id index label x y categoryId } } } } }`;
-  beforeAll(async () => {
-    ({ eventId, rows } = await createHall(app.organizer, { rows: 100, seatsPerRow: 100 }));
-  });
+const largeHall = { rows: 100, seatsPerRow: 100 };
+/** Some 900 KB for a hall of 10,000 seats. */
+const layout = `query ($eventId: ID!) { seatMap(eventId: $eventId) { sections { rows { label seats { id index label x y categoryId } } } } }`;
 
-  test('Promise 24: a slow reader gets merged state when it reads again, and delays nobody', async () => {
-    const slow = await guestSocket();
-    const quick = await guestSocket();
-    for (const socket of [slow, quick]) {
-      socket.send(subscribeMessage('stream', seatChanges, { eventId }));
-      await socket.until(({ type }) => type === 'next');
-    }
-    slow.socket.pause();
-    // More than the network takes in on its own: from here on the socket lags.
-    for (let at = 0; app.server.sockets().lagging === 0; at += 1) {
-      slow.send(subscribeMessage(`layout${at}`, layout, { eventId }));
-      await expectAlive(quick);
-    }
-    const buyer = await app.guest();
-    const takeAndTell = async (seat: string) => {
-      await buyer.mutate('holdSeats', { eventId, idempotencyKey: newKey(), seats: { seatIds: [seat] } }, 'hold { id }');
-      return quick.until(({ type }) => type === 'next');
-    };
-    const told = [];
-    for (let at = 0; at < 5; at += 1) told.push(await takeAndTell(rows[1]![at]!));
-    const last = told.at(-1).payload.data.seatMapChanged.version;
-    slow.socket.resume();
-    const seen: Data[] = [];
-    await slow.until(({ id, payload }) => {
-      if (id === 'stream') seen.push(payload.data.seatMapChanged);
-      return id === 'stream' && payload.data.seatMapChanged.version === last;
-    });
-    const seats = new Set(seen.flatMap(({ seats }) => seats.split(',')));
-    expect(seats).toEqual(new Set(['100', '101', '102', '103', '104']));
-    expect(seen.length).toBeLessThan(told.length);
-    for (const { socket } of [slow, quick]) socket.close();
+test('Promise 24: a slow reader gets merged state when it reads again, and delays nobody', async () => {
+  const { eventId, rows } = await createHall(app.organizer, largeHall);
+  const slow = await guestSocket();
+  const quick = await guestSocket();
+  for (const socket of [slow, quick]) {
+    socket.send(subscribeMessage('stream', seatChanges, { eventId }));
+    await socket.until(({ type }) => type === 'next');
+  }
+  slow.socket.pause();
+  // More than the network takes in on its own: from here on the socket lags.
+  for (let at = 0; app.server.sockets().lagging === 0; at += 1) {
+    slow.send(subscribeMessage(`layout${at}`, layout, { eventId }));
+    await expectAlive(quick);
+  }
+  const buyer = await app.guest();
+  const takeAndTell = async (seat: string) => {
+    await buyer.mutate('holdSeats', { eventId, idempotencyKey: newKey(), seats: { seatIds: [seat] } }, 'hold { id }');
+    return quick.until(({ type }) => type === 'next');
+  };
+  const told = [];
+  for (let at = 0; at < 5; at += 1) told.push(await takeAndTell(rows[1]![at]!));
+  const last = told.at(-1).payload.data.seatMapChanged.version;
+  slow.socket.resume();
+  const seen: Data[] = [];
+  await slow.until(({ id, payload }) => {
+    if (id === 'stream') seen.push(payload.data.seatMapChanged);
+    return id === 'stream' && payload.data.seatMapChanged.version === last;
   });
+  const seats = new Set(seen.flatMap(({ seats }) => seats.split(',')));
+  expect(seats).toEqual(new Set(['100', '101', '102', '103', '104']));
+  expect(seen.length).toBeLessThan(told.length);
+  for (const { socket } of [slow, quick]) socket.close();
+});
 
-  test('Promise 24: a reader that does not catch up is closed with 4505', async () => {
-    const slow = await guestSocket();
-    await expectAlive(slow);
-    const { open } = app.server.sockets();
-    slow.socket.pause();
-    for (let at = 0; at < limits.operationsInFlightPerSocket; at += 1)
-      slow.send(subscribeMessage(`layout${at}`, layout, { eventId }));
-    await eventually(() => expect(app.server.sockets().open).toBe(open - 1));
-    slow.socket.resume();
-    expect(await slow.closed).toMatchObject({ code: closeCodes.slowConsumer });
-  });
+test('Promise 24: a reader that does not catch up is closed with 4505', async () => {
+  const { eventId } = await createHall(app.organizer, largeHall);
+  const slow = await guestSocket();
+  await expectAlive(slow);
+  const { open } = app.server.sockets();
+  slow.socket.pause();
+  for (let at = 0; at < limits.operationsInFlightPerSocket; at += 1)
+    slow.send(subscribeMessage(`layout${at}`, layout, { eventId }));
+  await eventually(() => expect(app.server.sockets().open).toBe(open - 1));
+  slow.socket.resume();
+  expect(await slow.closed).toMatchObject({ code: closeCodes.slowConsumer });
 });
 
 test('A server that stops tells every socket to reconnect with 1012 and takes no new one', async () => {

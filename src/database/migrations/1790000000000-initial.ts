@@ -38,7 +38,7 @@ export class Initial1790000000000 implements MigrationInterface {
     await runner.query(
       `CREATE TABLE "order_step" ("order_id" uuid NOT NULL, "step" text NOT NULL, "attempt" integer NOT NULL, "run_at" TIMESTAMP(3) WITH TIME ZONE NOT NULL, "tries" integer NOT NULL DEFAULT '0', "lease" uuid, "leased_until" TIMESTAMP(3) WITH TIME ZONE, "first_call_at" TIMESTAMP(3) WITH TIME ZONE, "finished_at" TIMESTAMP(3) WITH TIME ZONE, "outcome" text, CONSTRAINT "PK_464da632e18797e2694ff5b04a0" PRIMARY KEY ("order_id", "step", "attempt"))`,
     );
-    await runner.query(`CREATE INDEX "order_step_due" ON "order_step"  ("run_at") WHERE finished_at IS NULL`);
+    await runner.query(`CREATE INDEX "order_step_due" ON "order_step"  ("step", "run_at") WHERE finished_at IS NULL`);
     await runner.query(`CREATE UNIQUE INDEX "order_step_open" ON "order_step"  ("order_id") WHERE finished_at IS NULL`);
     await runner.query(
       `CREATE TABLE "seat_owner" ("event_id" uuid NOT NULL, "seat_index" integer NOT NULL, "order_id" uuid NOT NULL, "generation" integer NOT NULL, "fence" bigint NOT NULL, "state" text NOT NULL, CONSTRAINT "seat_owner_state" CHECK (state IN ('PENDING', 'ISSUED')), CONSTRAINT "PK_6a23385da8cebe56d69a6495d71" PRIMARY KEY ("event_id", "seat_index"))`,

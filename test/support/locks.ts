@@ -1,0 +1,35 @@
+import { Client } from 'pg';
+import { eventually } from './eventually.js';
+
+export interface HeldLock {
+  /** Resolves when that many sessions of this database wait for a lock. */
+  blocked(sessions?: number): Promise<void>;
+  release(): Promise<void>;
+}
+
+export const inventoryLock = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))';
+
+/** Runs a statement that locks something, in a transaction of its own that stays open until `release`. */
+export async function holdLock(
+  databaseUrl: string,
+  statement: string,
+  values: readonly unknown[] = [],
+): Promise<HeldLock> {
+  const session = new Client({ connectionString: databaseUrl });
+  const watcher = new Client({ connectionString: databaseUrl });
+  await Promise.all([session.connect(), watcher.connect()]);
+  await session.query('BEGIN');
+  await session.query(statement, [...values]);
+  return {
+    blocked: (sessions = 1) =>
+      eventually(async () => {
+        const { rows } = await watcher.query(
+          `SELECT count(*)::int AS waiting FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        );
+        expect(rows[0].waiting).toBeGreaterThanOrEqual(sessions);
+      }),
+    release: async () => {
+      await Promise.all([session.end(), watcher.end()]);
+    },
+  };
+}
