@@ -34,6 +34,7 @@ export const limits = {
   // Sessions
   guestSessionMs: 30 * 86_400_000,
   accountSessionMs: 12 * 3_600_000,
+  tokenLength: 8_192,
   tokenCacheEntries: 50_000,
   passwordLength: 200,
   signInAttemptsPerMinute: 10,

@@ -74,7 +74,10 @@ export async function loadInventory(client: Redis, image: InventoryImage): Promi
   const count = (field: string, by: number) => counts.set(field, (counts.get(field) ?? 0) + by);
   const seats: string[] = [];
   const people = new Map<string, number>(image.soldByPerson);
+  // Holds of the generation that ends: once nobody finds them by their deadline any more, they go as tombstones do.
+  const ended = await client.zrange(keys.deadlines, 0, -1);
   const pipeline = client.pipeline();
+  for (const holdId of ended) pipeline.pexpire(keys.hold(holdId), limits.tombstoneMs);
   pipeline.unlink(
     keys.meta, keys.status, keys.categories, keys.seats, keys.deadlines, keys.counts, keys.minutes, keys.people, keys.line, keys.persons,
     keys.places, keys.lobby, keys.present, keys.away, keys.awayUntil, keys.attached, keys.processes, keys.admitted, keys.gone, keys.audit,
@@ -101,10 +104,7 @@ export async function loadInventory(client: Redis, image: InventoryImage): Promi
       payBy: hold.payByMs,
       freeAt: hold.freeAtMs,
     });
-    if (open) {
-      pipeline.pexpire(keys.hold(hold.holdId), limits.tombstoneMs);
-      pipeline.zadd(keys.deadlines, hold.freeAtMs, hold.holdId);
-    }
+    if (open) pipeline.zadd(keys.deadlines, hold.freeAtMs, hold.holdId);
     people.set(hold.person, (people.get(hold.person) ?? 0) + hold.seats.length);
     people.set(`${hold.person}:holds`, (people.get(`${hold.person}:holds`) ?? 0) + 1);
   }
@@ -152,6 +152,9 @@ export async function loadInventory(client: Redis, image: InventoryImage): Promi
     opensAt: image.opensAtMs,
     waitingRoom: image.line.waitingRoom ? 1 : 0,
   });
+  // No delta leads here: whoever mirrors the hall reads it again.
+  const { generation: g, firstVersion: v, layoutVersion: l } = image;
+  await client.publish(keys.seatChannel, JSON.stringify({ g, v, f: -1, l, i: '', s: '' }));
 }
 
 async function expectAll(results: Promise<[Error | null, unknown][] | null>): Promise<void> {

@@ -255,7 +255,7 @@ export class EventsResolver {
     return { edges, pageInfo: { hasNextPage: events.length > first, endCursor: edges.at(-1)?.cursor ?? null } };
   }
 
-  @Query(() => Event, { nullable: true })
+  @Query(() => Event, { nullable: true, description: 'An event; null for an unknown id or a draft that is not yours.' })
   event(@Arg('id', () => ID) id: string, @Ctx() { services, viewer }: Context): Promise<Event | null> {
     return services.events.read(viewer, id);
   }

@@ -147,7 +147,8 @@ export class InventoryService {
       soldByPerson: new Map(),
       revenue: new Map(),
       minutes: new Map(),
-      firstVersion: 1,
+      // Above every fence the ledger knows, so that a newer claim is newer by its fence too.
+      firstVersion: 1 + Math.max(0, ...open.orders.map((order) => order.fence)),
     };
   }
 }

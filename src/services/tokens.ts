@@ -89,6 +89,7 @@ export class Tokens {
 
   /** Who a token speaks for; null when it is not valid now. Valid tokens are remembered, so that a signature is checked once. */
   async viewer(token: string): Promise<Viewer | null> {
+    if (token.length > limits.tokenLength) return null;
     const known = this.#sessions.get(token);
     if (known !== undefined) return known.expiresAtMs > this.#clock.nowMs() ? known : null;
     const viewer = await this.#verifySession(token);

@@ -27,7 +27,7 @@ const storeSql = `
            count(DISTINCT i.id) FILTER (WHERE i.decline IS NOT NULL AND o.payment IN ('NONE', 'CREATED')) AS declines,
            max(i.decline) FILTER (WHERE o.payment IN ('NONE', 'CREATED')) AS decline
     FROM stored s JOIN input i ON i.id = s.id JOIN orders o ON o.id = i.order_id AND COALESCE(o.intent_id, i.intent_id) = i.intent_id
-    GROUP BY o.id),
+    WHERE i.decisive OR i.decline IS NOT NULL GROUP BY o.id),
   told AS (
     UPDATE orders o SET
       hint = CASE WHEN n.rank > COALESCE(array_position($3::text[], o.hint), 0) THEN ($3::text[])[n.rank] ELSE o.hint END,

@@ -208,13 +208,13 @@ test('Killed after the order is written and before its payment is made, the orde
   const gate = await stopSteps('BEFORE UPDATE ON order_step FOR EACH ROW');
   await startCheckout(scene.buyer, scene.hold);
   await gate.blocked();
+  await passEventTime(scene, limits.orphanCheckoutMs + 1_000);
+  const refused = await holdSeats(await guest(), scene.hall.eventId, { seatIds: [scene.seat] });
+  expect(refused.errors).toMatchObject([{ code: 'SEATS_UNAVAILABLE' }]);
   await crash();
   await gate.release();
   expect(await intentsOf(scene)).toEqual([]);
   await restart();
-  await passEventTime(scene, limits.orphanCheckoutMs + 1_000);
-  const refused = await holdSeats(await guest(), scene.hall.eventId, { seatIds: [scene.seat] });
-  expect(refused.errors).toMatchObject([{ code: 'SEATS_UNAVAILABLE' }]);
   await pay(await secretOf(scene));
   await expectEnd(scene, 'COMPLETED');
 });

@@ -255,6 +255,7 @@ test('An unknown event or section is refused with NOT_FOUND and its path', async
   const unknown = '00000000-0000-4000-8000-000000000000';
   await expect(app.anonymous.subscribe(changes, { eventId: unknown }).next()).rejects.toThrow(/"code":"NOT_FOUND"/);
   await expect(app.anonymous.subscribe(changes, { eventId, sectionId: 'none' }).next()).rejects.toThrow(/"sectionId"/);
+  await expect(app.anonymous.subscribe(changes, { eventId: 'x' }).next()).rejects.toThrow(/"code":"NOT_FOUND"/);
 });
 
 const salesStream = `subscription ($eventId: ID!) { salesChanged(eventId: $eventId) {

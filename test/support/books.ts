@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { eventKeys } from '../../src/redis/keys.js';
+import type { TestApp } from './app.js';
 import type { PaymentSandbox } from './payment-sandbox.js';
 
 /** Where the truth about an event is written: the ledger, Redis and the payment provider. */
@@ -8,6 +9,10 @@ export interface Books {
   readonly redis: Redis;
   readonly provider: PaymentSandbox;
   readonly eventId: string;
+}
+
+export function booksOfApp({ sql, server, provider }: TestApp, eventId: string): Books {
+  return { sql, redis: server.services.platform.redis, provider, eventId };
 }
 
 export interface LedgerOrder {
