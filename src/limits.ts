@@ -69,6 +69,7 @@ export const limits = {
   absenceMs: 120_000,
   pollPresenceMs: 30_000,
   processLeaseMs: 5_000,
+  admitAtJoinAhead: 20,
   admitBatch: 200,
   admitWork: 1_000,
   admitEveryMs: 100,

@@ -81,6 +81,8 @@ export class LineMirror<P> {
   #loading = false;
   #moved = new Set<string>();
   #reading = false;
+  /** Those who wait until this process knows a version. */
+  #behind: { readonly version: number; readonly sinceMs: number; readonly resolve: () => void }[] = [];
   #seen = new Set<string>();
   #lost = new Set<string>();
   #stopped = false;
@@ -106,6 +108,7 @@ export class LineMirror<P> {
   stop(): void {
     this.#stopped = true;
     this.#stop();
+    this.#release(() => true);
     for (const places of [...this.#places.values()]) for (const place of [...places]) place.watch.finish();
   }
 
@@ -120,6 +123,16 @@ export class LineMirror<P> {
 
   peopleAhead(number: number): number | null {
     return number === 0 || this.#version < 0 ? null : Math.max(0, this.#gone.ahead(number));
+  }
+
+  /**
+   * Resolves when this process knows the line up to a version that Redis told of. Somebody who comes from another process is then never
+   * shown a position behind the one they saw there.
+   */
+  async reached(generation: number, version: number): Promise<void> {
+    if (this.#stopped || generation !== this.#generation || version <= this.#version) return;
+    const sinceMs = this.#source.nowMs();
+    await new Promise<void>((resolve) => this.#behind.push({ version, sinceMs, resolve }));
   }
 
   /** Takes what is to be reported. An entry is never in both lists. */
@@ -196,6 +209,7 @@ export class LineMirror<P> {
     this.#generation = loaded.generation;
     this.#version = loaded.version;
     this.#enter(loaded.phase);
+    this.#release((behind) => behind.version <= loaded.version);
     for (const message of pending) this.#receive(message);
     // Redis may have forgotten who is served here, and what happened to them was not heard.
     for (const entryId of this.#places.keys()) {
@@ -226,7 +240,14 @@ export class LineMirror<P> {
       this.#seen.add(entryId);
     }
     this.#enter(message.p);
+    this.#release((behind) => behind.version <= message.v);
     void this.#readMoved();
+  }
+
+  #release(done: (behind: { readonly version: number; readonly sinceMs: number }) => boolean): void {
+    if (this.#behind.length === 0) return;
+    for (const behind of this.#behind) if (done(behind)) behind.resolve();
+    this.#behind = this.#behind.filter((behind) => !done(behind));
   }
 
   #enter(phase: string): void {
@@ -312,9 +333,12 @@ export class LineMirror<P> {
   }
 
   #tick(): void {
+    const nowMs = this.#source.nowMs();
+    // A message that has not come by now is lost; and while Redis does not answer, nobody waits for it longer than for a command.
+    if (this.#behind.some(({ sinceMs }) => nowMs - sinceMs >= limits.presenceEveryMs)) this.#stale = true;
+    this.#release(({ sinceMs }) => nowMs - sinceMs >= limits.redisCommandMs);
     if (this.#stale) void this.#load();
     if (this.#moved.size > 0) void this.#readMoved();
-    const nowMs = this.#source.nowMs();
     for (const places of this.#places.values()) {
       for (const place of places) if (this.#isDue(place, nowMs)) place.watch.wake();
     }

@@ -19,6 +19,8 @@ export interface StoredPlace {
   readonly sinceMs: number;
   readonly admissionEndsAtMs: number | null;
   readonly phase: LinePhase;
+  /** Of the line when this was read: a position shown with it must know at least as much. */
+  readonly lineVersion: number;
   readonly nowMs: number;
 }
 
@@ -29,7 +31,7 @@ export type PlaceAnswer =
 function decodePlace(script: 'line.join' | 'line.leave' | 'line.read', reply: ScriptReply): PlaceAnswer {
   switch (reply.code) {
     case 'OK': {
-      const [entryId, number, person, state, since, endsAt, phase] = reply.values;
+      const [entryId, number, person, state, since, endsAt, phase, lineVersion] = reply.values;
       return {
         code: 'OK',
         place: {
@@ -40,6 +42,7 @@ function decodePlace(script: 'line.join' | 'line.leave' | 'line.read', reply: Sc
           sinceMs: Number(since),
           admissionEndsAtMs: endsAt ? Number(endsAt) : null,
           phase: phase as LinePhase,
+          lineVersion: Number(lineVersion),
           nowMs: reply.nowMs,
         },
       };

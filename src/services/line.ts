@@ -1,6 +1,7 @@
 import { isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { derivedId } from '../domain/ids.js';
 import { pushIntervalMs } from '../domain/line.js';
+import { limits } from '../limits.js';
 import type { PlacePush } from '../pubsub/line.js';
 import type { Watch } from '../pubsub/watch.js';
 import {
@@ -66,14 +67,12 @@ export class Line {
     );
     if (isRefusal(joined)) return joined;
     const { event, place } = joined;
+    const view = await this.#describe(event, place);
+    if (view.peopleAhead === null || view.peopleAhead >= limits.admitAtJoinAhead) return view;
     // Where nobody has to wait, the turn comes with the answer.
-    if (place.state === 'W' && place.number > 0) await admitFromLine(this.#platform.redis, event.ref);
-    const [mirror, again] = await Promise.all([
-      this.#mirrors.line(eventId),
-      readPlace(this.#platform.redis, event.ref, place.entryId, null),
-    ]);
-    const stored = again.code === 'OK' ? again.place : place;
-    return describe(event, stored, mirror.peopleAhead(stored.number));
+    await admitFromLine(this.#platform.redis, event.ref);
+    const again = await readPlace(this.#platform.redis, event.ref, place.entryId, null);
+    return again.code === 'OK' ? this.#describe(event, again.place) : view;
   }
 
   async leave(viewer: Viewer, id: string): Promise<PlaceView | Refusal> {
@@ -82,15 +81,14 @@ export class Line {
     const left = await this.#ask(found.event, 'entryId', (ref) =>
       leaveLine(this.#platform.redis, ref, found.entryId, viewer.personId),
     );
-    return isRefusal(left) ? left : describe(left.event, left.place, null);
+    return isRefusal(left) ? left : this.#describe(left.event, left.place);
   }
 
   /** A poll by the owner also says: still here. Null when there is no such place of this viewer. */
   async read(viewer: Viewer, id: string): Promise<PlaceView | Refusal<'REBUILDING'> | null> {
     const read = await this.#own(viewer, id, { polling: true });
     if (read === null || isRefusal(read)) return read;
-    const mirror = await this.#mirrors.line(read.event.ref.eventId);
-    return describe(read.event, read.place, mirror.peopleAhead(read.place.number));
+    return this.#describe(read.event, read.place);
   }
 
   /** The stream of a place; null when there is no such place of this viewer. */
@@ -98,7 +96,9 @@ export class Line {
     const read = await this.#own(viewer, id, { polling: false });
     if (read === null || isRefusal(read)) return read;
     const { eventId, generation } = read.event.ref;
-    return (await this.#mirrors.line(eventId)).watch(read.place.entryId, read.place, generation);
+    const mirror = await this.#mirrors.line(eventId);
+    await mirror.reached(generation, read.place.lineVersion);
+    return mirror.watch(read.place.entryId, read.place, generation);
   }
 
   /** A place of this viewer; null when there is none. */
@@ -114,6 +114,24 @@ export class Line {
     );
     if (isRefusal(read)) return read.code === 'REBUILDING' ? read : null;
     return read.place.person === viewer.personId ? read : null;
+  }
+
+  /** A place with its position, as of at least the moment it was read. */
+  async #describe(event: PublishedEvent, stored: StoredPlace): Promise<PlaceView> {
+    const waiting = stored.state === 'W';
+    let peopleAhead: number | null = null;
+    if (waiting) {
+      const mirror = await this.#mirrors.line(event.ref.eventId);
+      await mirror.reached(event.ref.generation, stored.lineVersion);
+      peopleAhead = mirror.peopleAhead(stored.number);
+    }
+    return {
+      event,
+      stored,
+      phase: stored.phase,
+      peopleAhead,
+      nextPushInMs: waiting ? pushIntervalMs(peopleAhead) : null,
+    };
   }
 
   async #ask(
@@ -136,18 +154,6 @@ export class Line {
     const event = ids && (await this.#events.published(ids.eventId));
     return ids && event ? { event, entryId: ids.entryId } : null;
   }
-}
-
-function describe(event: PublishedEvent, stored: StoredPlace, ahead: number | null): PlaceView {
-  const waiting = stored.state === 'W';
-  const peopleAhead = waiting ? ahead : null;
-  return {
-    event,
-    stored,
-    phase: stored.phase,
-    peopleAhead,
-    nextPushInMs: waiting ? pushIntervalMs(peopleAhead) : null,
-  };
 }
 
 function refusePlace(code: Exclude<PlaceAnswer['code'], 'OK'>, field: 'eventId' | 'entryId'): Refusal {

@@ -146,6 +146,7 @@ describe('The absent', () => {
     const line = await createLine(app);
     const [, person] = (await arriveMany(line.eventId, 2)) as [Waiter, Waiter];
     const { redis } = app.server.services.platform;
+    await untilServed(line, person, app.server);
     const device = new ApiClient(second.url, person.client.token);
     const other = followEntry(device, person.entry.id);
     expect(await other.next()).toMatchObject({ id: person.entry.id, position: 1 });

@@ -131,7 +131,9 @@ const inside = new Set(
    documentCacheEntries drawChunk eventCacheEntries eventCacheMs idempotencyReplayMs mirrorIdleMs openEvents orphanCheckoutMs
    presenceBatch presenceEveryMs processLeaseMs providerCallsPerEndpointPerSecond providerCallsPerSecond providerInFlight
    providerTimeoutMs rebuildLockMs redisCommandMs redisConnectMs socketSweepMs stepBatch stepLeaseMs stepPollMs stepRetryMaxMs
-   stepRetryMs sweepEveryMs sweepHolds tokenCacheEntries tokenLength webhookBytes webhookToleranceSeconds`.split(/\s+/),
+   stepRetryMs sweepEveryMs sweepHolds admitAtJoinAhead tokenCacheEntries tokenLength webhookBytes webhookToleranceSeconds`.split(
+    /\s+/,
+  ),
 );
 
 test('PROTOCOL.md tells of every limit a client can meet, with its value', () => {

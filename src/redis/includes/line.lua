@@ -94,5 +94,5 @@ end
 
 local function describePlace(entry, place)
   return { 'OK', int(now), entry, int(place.number), place.person, place.state, place.since,
-    redis.call('ZSCORE', key('admitted'), entry) or '', phase }
+    redis.call('ZSCORE', key('admitted'), entry) or '', phase, redis.call('HGET', key('line'), 'version') }
 end

@@ -3,7 +3,7 @@ Gives a person one place. Joining again finds the place again; after a final sta
 presence for a while.
 KEYS  1 meta
 ARGV  1 generation  2 person  3 entry id to use for a new place  4 presence of the call in ms  5 entries at most  6 processLeaseMs
-Result  OK, now, entry, number, person, state, since, admission ends at or '', phase | QUEUE_FULL | SALE_CLOSED | WRONG_EPOCH
+Result  OK, now, entry, number, person, state, since, admission ends at or '', phase, line version | QUEUE_FULL | SALE_CLOSED | WRONG_EPOCH
 ]]
 --@include event
 --@include line

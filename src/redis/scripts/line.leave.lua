@@ -2,7 +2,7 @@
 Ends a place by its owner. Leaving twice answers OK.
 KEYS  1 meta
 ARGV  1 generation  2 entry  3 person
-Result  OK, now, entry, number, person, state, since, '', phase | NO_ENTRY | NOT_YOURS | WRONG_EPOCH
+Result  OK, now, entry, number, person, state, since, '', phase, line version | NO_ENTRY | NOT_YOURS | WRONG_EPOCH
 ]]
 --@include event
 --@include line
