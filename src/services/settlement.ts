@@ -79,6 +79,9 @@ export class Settlement {
     // An earlier try may have made an intent; only a first one may go without asking.
     if (confirmed === 'LOST' && step.tries === 1)
       return this.#finish(step, 'seats gone', 'RELEASE', { endReason: 'LOST' });
+    // A free order takes the same path with nothing to ask of the provider.
+    if (step.totalMinor === 0)
+      return this.#finish(step, 'nothing to pay', 'ISSUE', { state: 'ISSUING', payment: 'CAPTURED' });
     const answer = await this.#platform.gateway.createIntent({
       orderId: step.orderId,
       eventId: step.eventId,
@@ -197,6 +200,8 @@ export class Settlement {
 
   /** The seats belong to somebody else by now: the money goes back, and the buyer is told why. */
   #giveBack(step: LeasedStep): Promise<void> {
+    if (step.totalMinor === 0)
+      return this.#finish(step, 'seats gone', 'RELEASE', { state: 'CANCELING', endReason: 'LOST' });
     const captured = step.payment === 'CAPTURED';
     return this.#finish(step, 'seats gone', captured ? 'REFUND' : 'CANCEL', {
       state: captured ? 'REFUNDING' : 'CANCELING',
