@@ -1,8 +1,9 @@
-import { Field, Int, ObjectType } from 'type-graphql';
+import { GraphQLSafeInt } from 'graphql-scalars';
+import { Field, ObjectType } from 'type-graphql';
 
 @ObjectType({ description: 'An amount in the minor unit of its currency: 1250 EUR is 12.50 €.' })
 export class Money {
-  @Field(() => Int)
+  @Field(() => GraphQLSafeInt, { description: 'Whole; sums of a large sale do not fit 32 bits.' })
   amountMinor!: number;
 
   @Field(() => String, { description: 'ISO 4217.' })
