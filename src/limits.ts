@@ -111,7 +111,7 @@ export const limits = {
   redisConnectMs: 5_000,
   rebuildLockMs: 30_000,
   eventCacheEntries: 1_000,
-  eventCacheMs: 2_000,
+  eventCacheMs: 30_000,
   openEvents: 1_000,
 } as const;
 

@@ -46,19 +46,26 @@ export interface InventoryImage {
   readonly revenue: ReadonlyMap<number, number>;
   readonly minutes: ReadonlyMap<string, number>;
   readonly firstVersion: number;
+  /** The event's time before, as far as it is known: it goes on from there, never back. */
+  readonly notBeforeMs: number;
 }
 
 export function burstOf(admitPerSecond: number): number {
   return Math.max(1, Math.ceil(admitPerSecond));
 }
 
-/** What Redis itself says of an event: its generation and the server it was loaded on; null when it knows nothing. */
-export async function readEpoch(
-  client: Redis,
-  eventId: string,
-): Promise<{ readonly generation: number; readonly runId: string } | null> {
-  const [generation, runId] = await client.hmget(eventKeys(eventId).meta, 'generation', 'runId');
-  return generation && runId ? { generation: Number(generation), runId } : null;
+export interface LoadedEpoch {
+  readonly generation: number;
+  /** The server the event was loaded on. */
+  readonly runId: string;
+  /** The event's time: the latest its scripts have seen. */
+  readonly lastNowMs: number;
+}
+
+/** What Redis itself says of an event; null when it knows nothing. */
+export async function readEpoch(client: Redis, eventId: string): Promise<LoadedEpoch | null> {
+  const [generation, runId, lastNow] = await client.hmget(eventKeys(eventId).meta, 'generation', 'runId', 'lastNow');
+  return generation && runId ? { generation: Number(generation), runId, lastNowMs: Number(lastNow) } : null;
 }
 
 /** Freezes an event: without its meta key every script answers WRONG_EPOCH. */
@@ -139,7 +146,7 @@ export async function loadInventory(client: Redis, image: InventoryImage): Promi
   });
   await expectAll(pipeline.exec());
   const time = await client.time();
-  const nowMs = Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000);
+  const nowMs = Math.max(image.notBeforeMs, Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000));
   await client.hset(keys.line, 'tokensAt', nowMs);
   await client.hset(keys.meta, {
     generation: image.generation,

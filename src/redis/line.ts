@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { limits } from '../limits.js';
 import { eventKeys } from './keys.js';
-import { runScript, type ScriptReply, unknownCode } from './script.js';
+import { isDistrusted, runScript, type ScriptReply, unknownCode } from './script.js';
 import type { EventRef } from './seat-holds.js';
 
 export const linePhases = ['LOBBY', 'DRAWING', 'OPEN', 'PAUSED', 'SOLD_OUT', 'CLOSED'] as const;
@@ -173,6 +173,7 @@ export interface LineSnapshot {
 
 /** Source: scripts/line.snapshot.lua. Null when the event is being rebuilt. */
 export async function snapshotLine(client: Redis, ref: EventRef): Promise<LineSnapshot | null> {
+  if (isDistrusted(client)) return null;
   const command = (client as unknown as Record<string, (...args: unknown[]) => Promise<(Buffer | number)[]>>)[
     'line.snapshotBuffer'
   ]!;

@@ -63,13 +63,17 @@ export function trust(client: Redis): void {
   distrusted.delete(client);
 }
 
+export function isDistrusted(client: Redis): boolean {
+  return distrusted.has(client);
+}
+
 export async function runScript(
   client: Redis,
   name: ScriptName,
   key: string,
   ...args: ScriptValue[]
 ): Promise<ScriptReply> {
-  if (distrusted.has(client)) return { code: 'WRONG_EPOCH', nowMs: 0, values: [] };
+  if (isDistrusted(client)) return { code: 'WRONG_EPOCH', nowMs: 0, values: [] };
   const command = (client as unknown as Record<string, DefinedCommand>)[name]!;
   const reply = (await command.call(client, key, ...args)) as (string | number)[];
   return { code: String(reply[0]), nowMs: Number(reply[1] ?? 0), values: reply.slice(2).map(String) };

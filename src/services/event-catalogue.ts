@@ -41,9 +41,15 @@ export class EventCatalogue {
   }
 
   async start(): Promise<() => void> {
-    return this.#platform.channels.listen(globalKeys.eventChannel, (message) => {
+    const silence = await this.#platform.channels.listen(globalKeys.eventChannel, (message) => {
       this.#published.delete((message as { eventId: string }).eventId);
     });
+    // What was said while the connection was cut is not known.
+    const forget = this.#platform.channels.onReconnect(() => this.#published.clear());
+    return () => {
+      silence();
+      forget();
+    };
   }
 
   /** Tells every process that an event changed. */

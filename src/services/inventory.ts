@@ -107,7 +107,12 @@ export class InventoryService {
       );
       const grantedUntilMs = this.#platform.clock.nowMs() + limits.checkoutTtlMs;
       await manager.query(regrantSql, [eventId, inventory.generation, new Date(grantedUntilMs), limits.settleGraceMs]);
-      const image = await this.#image(inventory, event, layout, { orders, runId, grantedUntilMs });
+      const image = await this.#image(inventory, event, layout, {
+        orders,
+        runId,
+        grantedUntilMs,
+        notBeforeMs: epoch?.lastNowMs ?? 0,
+      });
       const sold: { personId: string; category: number; seatIndex: number; minor: number; minute: number }[] =
         await manager.query(soldSql, [eventId]);
       await loadInventory(redis, withSold(image, sold));
@@ -121,7 +126,12 @@ export class InventoryService {
     inventory: Inventory,
     event: Event,
     layout: LayoutVersion,
-    open: { readonly orders: readonly OpenOrderRow[]; readonly runId: string; readonly grantedUntilMs: number },
+    open: {
+      readonly orders: readonly OpenOrderRow[];
+      readonly runId: string;
+      readonly grantedUntilMs: number;
+      readonly notBeforeMs: number;
+    },
   ): Promise<InventoryImage> {
     const { document } = layout;
     const categoryCount = document.categories.length;
@@ -147,6 +157,7 @@ export class InventoryService {
       soldByPerson: new Map(),
       revenue: new Map(),
       minutes: new Map(),
+      notBeforeMs: open.notBeforeMs,
       // Above every fence the ledger knows, so that a newer claim is newer by its fence too.
       firstVersion: 1 + Math.max(0, ...open.orders.map((order) => order.fence)),
     };

@@ -58,6 +58,7 @@ export async function loadHall(redis: Redis, { rows, standing = [], status }: Sc
     revenue: new Map(),
     minutes: new Map(),
     firstVersion: 1,
+    notBeforeMs: 0,
   });
   return { ref: { eventId, generation: 1 }, keys: eventKeys(eventId), capacities };
 }

@@ -23,12 +23,10 @@ end
 if phase == 'LOBBY' or phase == 'DRAWING' then return { 'SALE_NOT_OPEN', int(now), opened[5] } end
 if phase == 'CLOSED' then return { 'SALE_CLOSED', int(now) } end
 
-local settings = redis.call('HMGET', KEYS[1], 'waitingRoom')
 local entry = redis.call('HGET', key('persons'), person)
-if settings[1] == '1' then
-  local endsAt = entry and redis.call('ZSCORE', key('admitted'), entry)
-  if not endsAt or now >= tonumber(endsAt) then return { 'NOT_ADMITTED', int(now) } end
-end
+local endsAt = entry and redis.call('ZSCORE', key('admitted'), entry)
+local isAdmitted = endsAt and now < tonumber(endsAt)
+if redis.call('HGET', KEYS[1], 'waitingRoom') == '1' and not isAdmitted then return { 'NOT_ADMITTED', int(now) } end
 
 local function exceedsLimit()
   return tonumber(redis.call('HGET', key('people'), person) or 0) + quantity > seatsPerPerson
@@ -112,6 +110,6 @@ redis.call('ZADD', key('deadlines'), int(expiresAt), holdId)
 redis.call('HINCRBY', key('people'), person, quantity)
 redis.call('HINCRBY', key('people'), person .. ':holds', 1)
 -- An admission does not end while a hold lives.
-if entry then redis.call('ZADD', key('admitted'), 'XX', 'GT', int(expiresAt), entry) end
+if isAdmitted then redis.call('ZADD', key('admitted'), 'XX', 'GT', int(expiresAt), entry) end
 publishSeats()
 return describeHold(holdId)
