@@ -79,7 +79,7 @@ export const limits = {
   auditEntries: 1_000_000,
 
   // Streams
-  seatTickMs: 100,
+  seatTickMs: 250,
   salesTickMs: 500,
   orderTickMs: 50,
   orderRereadMs: 5_000,

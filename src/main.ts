@@ -77,6 +77,8 @@ function supervise(config: Config): void {
     log.error({ pid: worker.process.pid, code, signal }, 'a process died and is replaced');
     cluster.fork();
   });
+  // Each process accepts for itself: handing connections over one by one takes a turn of the receiver's loop for each of them.
+  cluster.schedulingPolicy = cluster.SCHED_NONE;
   for (let i = 0; i < config.processes; i += 1) cluster.fork();
   const stop = () => {
     stopping = true;

@@ -161,7 +161,9 @@ export class Orders {
     const orderId = In(orders.map(({ id }) => id));
     const [lines, tickets] = await Promise.all([
       this.#platform.database.getRepository(OrderLine).find({ where: { orderId }, order: { seatIndex: 'ASC' } }),
-      this.#platform.database.getRepository(Ticket).find({ where: { orderId }, order: { seatIndex: 'ASC' } }),
+      orders.every(({ issuedAt }) => issuedAt === null)
+        ? []
+        : this.#platform.database.getRepository(Ticket).find({ where: { orderId }, order: { seatIndex: 'ASC' } }),
     ]);
     const views: OrderView[] = [];
     for (const order of orders) {

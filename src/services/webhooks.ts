@@ -1,3 +1,4 @@
+import type { EntityManager } from 'typeorm';
 import { inTransaction } from '../database/transaction.js';
 import { isUuid } from '../domain/ids.js';
 import { hintRanks, type IntentStatus } from '../domain/order-states.js';
@@ -69,15 +70,21 @@ export class Webhooks {
       decline: type === 'payment_intent.payment_failed' ? (intent?.lastDecline ?? 'declined') : null,
     }));
     const now = new Date(this.#platform.clock.nowMs());
-    const orderIds = [...new Set(rows.flatMap(({ order_id }) => order_id ?? []))];
-    const told = await inTransaction(this.#platform.database, async (manager) => {
-      await lockOrders(manager, orderIds);
-      return manager.query<{ id: string; decisive: boolean; declines: string }[]>(storeSql, [
+    const store = (manager: EntityManager) =>
+      manager.query<{ id: string; decisive: boolean; declines: string }[]>(storeSql, [
         JSON.stringify(rows),
         now,
         hintRanks,
       ]);
-    });
+    const telling = rows.filter((row) => row.decisive || row.decline !== null);
+    const orderIds = [...new Set(telling.flatMap(({ order_id }) => order_id ?? []))];
+    const told =
+      orderIds.length === 0
+        ? await store(this.#platform.database.manager)
+        : await inTransaction(this.#platform.database, async (manager) => {
+            await lockOrders(manager, orderIds);
+            return store(manager);
+          });
     const declined = told.filter(({ declines }) => Number(declines) > 0).map(({ id }) => id);
     if (declined.length > 0) await this.#ledger.announce(declined);
     if (told.some((order) => order.decisive)) this.#ledger.wakeWorkers(['SETTLE']);
