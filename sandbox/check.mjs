@@ -39,6 +39,7 @@ const steps = {
   'lint and format': () => tool('@biomejs/biome/bin/biome', 'check', '--max-diagnostics=50'),
   layers: () => tool('dependency-cruiser/bin/dependency-cruise.mjs', ...folders, '--config', '.dependency-cruiser.cjs'),
   'unused code': () => tool('knip/bin/knip.js'),
+  'mutants fit': () => run('test/mutants/run.mjs', '--check'),
   schema: schemaIsCurrent,
   operations: () => tool('@graphql-codegen/cli/esm/bin.js', '--config', 'codegen.yml', '--check'),
 };

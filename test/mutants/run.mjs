@@ -1,11 +1,12 @@
 // Takes a mechanism out of a copy of the tree, one patch at a time, and expects exactly the tests named in the patch to fail.
-// usage: node test/mutants/run.mjs [PATCH ...]
+// usage: node test/mutants/run.mjs [--check] [PATCH ...]      --check only says whether the patches still fit the code
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+const checkOnly = process.argv.includes('--check');
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, '../..');
 const copied = [
@@ -55,12 +56,13 @@ function failedTests(tree, test) {
 function runMutant(patch) {
   const tree = mkdtempSync(join(tmpdir(), 'floodgate-mutant-'));
   try {
-    for (const name of copied) cpSync(join(root, name), join(tree, name), { recursive: true });
+    for (const name of checkOnly ? ['src'] : copied) cpSync(join(root, name), join(tree, name), { recursive: true });
     symlinkSync(join(root, 'node_modules'), join(tree, 'node_modules'));
     execFileSync('git', ['apply', '-C1', '--unsafe-paths', `--directory=${tree}`, resolve(patch.file)], {
       cwd: '/',
       stdio: 'pipe',
     });
+    if (checkOnly) return null;
     const failed = failedTests(tree, patch.test);
     if (failed === null) return 'the test run broke';
     const missing = patch.red.filter((title) => !failed.includes(title));
@@ -74,7 +76,7 @@ function runMutant(patch) {
   }
 }
 
-const named = process.argv.slice(2);
+const named = process.argv.slice(2).filter((argument) => argument !== '--check');
 const files =
   named.length > 0
     ? named
@@ -88,7 +90,7 @@ for (const patch of files.sort().map(readPatch)) {
   if (problem === null) passed += 1;
   else failed += 1;
   process.stdout.write(
-    `${problem === null ? 'red as it should be' : 'FAILED'}  promise ${patch.promise}  ${basename(patch.file)}${problem === null ? '' : `: ${problem}`}\n`,
+    `${problem === null ? (checkOnly ? 'fits' : 'red as it should be') : 'FAILED'}  promise ${patch.promise}  ${basename(patch.file)}${problem === null ? '' : `: ${problem}`}\n`,
   );
 }
 process.stdout.write(`${passed} passed, ${failed} failed\n`);
