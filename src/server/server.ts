@@ -4,6 +4,7 @@ import { type Logger, pino } from 'pino';
 import type { Config } from '../config.js';
 import { makeDataSource } from '../database/data-source.js';
 import { type Clock, systemClock } from '../domain/clock.js';
+import { limits } from '../limits.js';
 import { StripeGateway } from '../payments/stripe.js';
 import { Channels } from '../pubsub/channels.js';
 import { connectRedis } from '../redis/connections.js';
@@ -79,7 +80,7 @@ export async function startServer(
   sockets.attach(http.server);
   const admission = startAdmission(platform, services.catalogue, services.inventory);
   const orderSteps = await startOrderSteps(platform, services.settlement);
-  await http.listen({ host: config.host, port: config.port });
+  await http.listen({ host: config.host, port: config.port, backlog: limits.listenBacklog });
   const { port } = http.server.address() as AddressInfo;
   let closing: Promise<void> | null = null;
   const close = async () => {

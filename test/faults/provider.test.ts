@@ -1,16 +1,9 @@
 import { startTestApp, type TestApp } from '../support/app.js';
 import { booksOfApp, expectBooksBalance } from '../support/books.js';
-import type { ApiClient, Data, Stream } from '../support/client.js';
-import {
-  createHall,
-  holdSeats,
-  newKey,
-  orderSelection,
-  orderStream,
-  startCheckout,
-  type TestHall,
-} from '../support/events.js';
+import type { Data } from '../support/client.js';
+import { createHall, newKey, orderSelection } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
+import { ended, intentsOf, pay, startOrder } from '../support/orders.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -18,22 +11,6 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-const ended = (stream: Stream, state: string) => stream.until((update) => update.state === state);
-
-/** A buyer who has just asked for a checkout. */
-async function start(hall: TestHall, seat: string): Promise<{ buyer: ApiClient; orderId: string; stream: Stream }> {
-  const buyer = await app.guest();
-  const { hold } = await holdSeats(buyer, hall.eventId, { seatIds: [seat] });
-  const { order } = await startCheckout(buyer, hold);
-  return { buyer, orderId: order.id, stream: buyer.subscribe(orderStream, { orderId: order.id }) };
-}
-const pay = async (stream: Stream) => {
-  const { payment } = await stream.until((update) => update.payment !== null);
-  await app.provider.confirm(payment.clientSecret, 'pm_card_visa');
-  await ended(stream, 'COMPLETED');
-};
-const intentsOf = async (orderId: string) =>
-  (await app.provider.intents()).filter(({ metadata }) => metadata.order_id === orderId);
 const stepsOf = (orderId: string) =>
   app.sql<Data>(`SELECT attempt, outcome FROM order_step WHERE order_id = $1 AND step = 'CREATE' ORDER BY attempt`, [
     orderId,
@@ -42,12 +19,12 @@ const stepsOf = (orderId: string) =>
 test('A stored failure that made a payment is found by our id, and no second one is made', async () => {
   const hall = await createHall(app.organizer);
   await app.provider.settings({ failureRate: 1, failureMode: 'after' });
-  const { orderId, stream } = await start(hall, hall.rows[0]![0]!);
-  await eventually(async () => expect(await intentsOf(orderId)).toHaveLength(1));
+  const { orderId, stream } = await startOrder(app, hall, [hall.rows[0]![0]!]);
+  await eventually(async () => expect(await intentsOf(app, orderId)).toHaveLength(1));
   await app.provider.settings({ failureRate: 0 });
-  await pay(stream);
+  await pay(app, stream);
   expect(await stepsOf(orderId)).toEqual([{ attempt: 1, outcome: 'created' }]);
-  expect(await intentsOf(orderId)).toHaveLength(1);
+  expect(await intentsOf(app, orderId)).toHaveLength(1);
   await expectBooksBalance(booksOfApp(app, hall.eventId));
 });
 
@@ -55,36 +32,36 @@ test('A stored failure that made nothing leads to the next attempt', async () =>
   const hall = await createHall(app.organizer);
   await app.provider.settings({ failureRate: 1, failureMode: 'before' });
   const { failedOnPurpose } = (await app.provider.state()).api;
-  const { orderId, stream } = await start(hall, hall.rows[0]![0]!);
+  const { orderId, stream } = await startOrder(app, hall, [hall.rows[0]![0]!]);
   await eventually(async () => expect((await app.provider.state()).api.failedOnPurpose).toBe(failedOnPurpose + 1));
   await app.provider.settings({ failureRate: 0 });
-  await pay(stream);
+  await pay(app, stream);
   expect(await stepsOf(orderId)).toEqual([
     { attempt: 1, outcome: 'nothing at the provider' },
     { attempt: 2, outcome: 'created' },
   ]);
-  expect(await intentsOf(orderId)).toHaveLength(1);
+  expect(await intentsOf(app, orderId)).toHaveLength(1);
   await expectBooksBalance(booksOfApp(app, hall.eventId));
 });
 
 test('An answer that never comes holds nobody else up, and the same attempt is repeated', async () => {
   const hall = await createHall(app.organizer);
   await app.provider.settings({ failureRate: 1, failureMode: 'hang' });
-  const stuck = await start(hall, hall.rows[0]![0]!);
-  await eventually(async () => expect(await intentsOf(stuck.orderId)).toHaveLength(1));
+  const stuck = await startOrder(app, hall, [hall.rows[0]![0]!]);
+  await eventually(async () => expect(await intentsOf(app, stuck.orderId)).toHaveLength(1));
   await app.provider.settings({ failureRate: 0 });
-  const other = await start(hall, hall.rows[1]![0]!);
-  await pay(other.stream);
+  const other = await startOrder(app, hall, [hall.rows[1]![0]!]);
+  await pay(app, other.stream);
   expect(await stepsOf(stuck.orderId)).toEqual([{ attempt: 1, outcome: null }]);
-  await pay(stuck.stream);
+  await pay(app, stuck.stream);
   expect(await stepsOf(stuck.orderId)).toEqual([{ attempt: 1, outcome: 'created' }]);
-  expect(await intentsOf(stuck.orderId)).toHaveLength(1);
+  expect(await intentsOf(app, stuck.orderId)).toHaveLength(1);
   await expectBooksBalance(booksOfApp(app, hall.eventId));
 });
 
 test('Connections cut in the middle of calls move money once', async () => {
   const hall = await createHall(app.organizer);
-  const orders = await Promise.all(hall.rows[0]!.slice(0, 8).map((seat) => start(hall, seat)));
+  const orders = await Promise.all(hall.rows[0]!.slice(0, 8).map((seat) => startOrder(app, hall, [seat])));
   const payments = await Promise.all(orders.map(({ stream }) => stream.until(({ payment }) => payment !== null)));
   const { failedOnPurpose } = (await app.provider.state()).api;
   await app.provider.settings({ failureRate: 0.7, failureMode: 'cut' });

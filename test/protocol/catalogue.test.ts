@@ -131,7 +131,7 @@ const inside = new Set(
    documentCacheEntries drawChunk eventCacheEntries eventCacheMs idempotencyReplayMs mirrorIdleMs openEvents orphanCheckoutMs
    presenceBatch presenceEveryMs processLeaseMs providerCallsPerEndpointPerSecond providerCallsPerSecond providerInFlight
    providerTimeoutMs rebuildLockMs redisCommandMs redisConnectMs socketSweepMs stepBatch stepLeaseMs stepPollMs stepRetryMaxMs
-   stepRetryMs sweepEveryMs sweepHolds admitAtJoinAhead tokenCacheEntries tokenLength webhookBytes webhookToleranceSeconds`.split(
+   stepRetryMs sweepEveryMs sweepHolds listenBacklog admitAtJoinAhead tokenCacheEntries tokenLength webhookBytes webhookToleranceSeconds`.split(
     /\s+/,
   ),
 );
