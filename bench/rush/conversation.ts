@@ -61,17 +61,25 @@ export class Conversation {
     }
   }
 
-  /** Follows a stream under a short id, over cuts. */
+  /** Follows a stream under a short id, over cuts; one that begins with an outage is asked for again. */
   listen<T, V>(
     id: string,
     document: TypedDocumentString<T, V>,
     variables: () => V,
     onNext: (text: string) => void,
+    attempt = 1,
   ): void {
     this.connection.watch(id, document, {
       variables,
       onNext: (text) => {
-        onNext(text);
+        try {
+          onNext(text);
+        } catch (error) {
+          if (!(error instanceof OperationError) || attempt === outageRetries) throw error;
+          this.#witness.refused(`error: ${error.message}`);
+          void this.pause(500, 1_500).then(() => this.listen(id, document, variables, onNext, attempt + 1));
+          return;
+        }
         if (this.#waiter?.done()) this.#release();
       },
       onError: (message) => {
