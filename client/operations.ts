@@ -25,7 +25,7 @@ export type CloseSaleInput = {
   eventId: string;
 };
 
-/** A workshop needs a name, a start, a price and a number of standing places; everything else has a default. */
+/** A workshop needs a name, a start, a currency, a price and a number of standing places; everything else has a default. */
 export type CreateEventInput = {
   activeCap?: number | null | undefined;
   admitPerSecond?: number | null | undefined;

@@ -164,7 +164,7 @@ async function seed(): Promise<void> {
       await seedDemo(services, { admitPerSecond: 20, activeCap: 200, waitingRoom: true, saleOpensAt: null });
       await seedWorkshop(services);
     }
-    const listed = await events.find({ order: { createdAt: 'ASC' }, take: 20 });
+    const listed = await events.find({ where: { state: 'PUBLISHED' }, order: { createdAt: 'ASC' }, take: 2 });
     return {
       accounts: created === null ? [] : [{ ...created, role: 'ADMIN' }],
       events: listed.map(({ id, name }) => ({ id, name })),

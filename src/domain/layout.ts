@@ -107,6 +107,9 @@ export const categoryCountMax = 256;
 export const defaultColor = '#888888';
 const slugLengthMax = 60;
 
+/** Standing places are named by their index behind this prefix; no numbered seat may be. */
+export const standingSeatPrefix = 'standing:';
+
 /** Accessible places are those whose category name ends in the word Rollstuhl, wheelchair or accessible, in any case. */
 export function isAccessibleCategory(name: string): boolean {
   return /(?:^|[^\p{L}\p{N}])(?:rollstuhl|wheelchair|accessible)\s*$/iu.test(name);

@@ -9,6 +9,7 @@ import {
   type LayoutSeat,
   type LayoutSection,
   SectionIds,
+  standingSeatPrefix,
 } from './layout.js';
 
 /** What a plan may cost and contain. Whatever exceeds a bound is refused, never cut. */
@@ -186,6 +187,8 @@ function readSeat(context: PlanContext, value: unknown, path: string, origin: La
   const { reader, categoryIndexes, guidPaths } = context;
   const seat = reader.object(value, path) ?? {};
   const guid = reader.text(seat, 'seat_guid', path);
+  if (guid.startsWith(standingSeatPrefix))
+    reader.report(`${path}.seat_guid`, `must not begin with ${standingSeatPrefix}, which names standing places`);
   reader.once(guidPaths, guid, `${path}.seat_guid`);
   const label = reader.text(seat, 'seat_number', path);
   const categoryName = reader.text(seat, 'category', path);
@@ -266,6 +269,8 @@ function own(object: JsonObject, key: string): unknown {
  * overrides), line separators, private use, zero-width fillers, and surrogates without their other half.
  */
 const unseen = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
+/** Zero-width joiners and non-joiners between letters or symbols, without which some scripts cannot be written. */
+const joinersWithinWords = /(?<=[\p{L}\p{M}\p{S}])[\u200c\u200d](?=[\p{L}\p{M}\p{S}])/gu;
 const plainAscii = /^[\x20-\x7e]*$/;
 const colorPattern = /^(?:#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})|[a-z]{1,32}|rgba?\([0-9., %]{1,40}\))$/i;
 
@@ -320,7 +325,7 @@ class PlanReader {
     if (typeof value !== 'string') return 'must be text';
     if (value.length > this.limits.maxNameLength) return `is longer than ${this.limits.maxNameLength} characters`;
     if (value.trim() === '') return 'must not be empty';
-    const found = plainAscii.test(value) ? null : unseen.exec(value);
+    const found = plainAscii.test(value) ? null : unseen.exec(value.replace(joinersWithinWords, ''));
     if (!found) return null;
     const code = found[0].codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
     return `contains the invisible or control character U+${code}`;

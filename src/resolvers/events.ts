@@ -70,7 +70,7 @@ class StandingPlacesInput {
 
 @InputType({
   description:
-    'A workshop needs a name, a start, a price and a number of standing places; everything else has a default.',
+    'A workshop needs a name, a start, a currency, a price and a number of standing places; everything else has a default.',
 })
 class CreateEventInput {
   @Field(() => ID, { nullable: true })

@@ -29,7 +29,7 @@ export class Category {
   @Field(() => String)
   name!: string;
 
-  @Field(() => String, { description: 'As #rrggbb.' })
+  @Field(() => String, { description: 'As the plan gives it: a CSS colour, mostly #rrggbb.' })
   color!: string;
 
   @Field(() => Boolean, { description: 'Wheelchair places.' })

@@ -1,10 +1,10 @@
 import { Transform } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { ApolloServer } from '@apollo/server';
+import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
 import { fastifyApolloDrainPlugin, fastifyApolloHandler } from '@as-integrations/fastify';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type RequestPayload } from 'fastify';
-import type { GraphQLSchema } from 'graphql';
+import { GraphQLError, type GraphQLSchema } from 'graphql';
 import type { Logger } from 'pino';
 import { limits } from '../limits.js';
 import type { Context } from '../resolvers/context.js';
@@ -30,7 +30,7 @@ export async function buildHttp(
     validationRules: [...documentRules],
     parseOptions: { maxTokens: limits.documentTokens },
     formatError: (formatted, error) => maskError(formatted, error, log),
-    plugins: [fastifyApolloDrainPlugin(http)],
+    plugins: [fastifyApolloDrainPlugin(http), noSubscriptions],
   });
   await apollo.start();
   answerErrors(http, log);
@@ -57,6 +57,17 @@ export async function buildHttp(
   return { http, apollo };
 }
 
+/** A stream has no place in one answer. */
+const noSubscriptions: ApolloServerPlugin<Context> = {
+  requestDidStart: async () => ({
+    didResolveOperation: async ({ operation }) => {
+      if (operation?.operation !== 'subscription') return;
+      const message = 'Subscriptions run over the WebSocket at this address, with the protocol graphql-transport-ws.';
+      throw new GraphQLError(message, { extensions: { code: 'BAD_REQUEST' } });
+    },
+  }),
+};
+
 const tooLarge =
   `The request is too large: at most ${limits.httpBodyBytes} bytes, or a seating plan ($) of at most ${limits.venuePlanBytes} bytes ` +
   'with the token of an organizer. Nothing was stored.';
@@ -74,7 +85,8 @@ function answerErrors(http: FastifyInstance, log: Logger): void {
 
 async function viewerOf(services: Services, request: FastifyRequest) {
   const { authorization } = request.headers;
-  return authorization?.startsWith('Bearer ') ? services.tokens.viewer(authorization.slice(7)) : null;
+  const token = /^Bearer +(.+)$/i.exec(authorization ?? '')?.[1];
+  return token === undefined ? null : services.tokens.viewer(token);
 }
 
 /** Authentication is by token, never by cookie, so any page may ask. */

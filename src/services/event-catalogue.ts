@@ -14,6 +14,9 @@ export interface Hall {
   readonly layout: Layout;
   readonly index: LayoutIndex;
   readonly categories: Uint8Array;
+  /** Categories, by index, that have numbered seats, and those that have standing places. */
+  readonly seated: ReadonlySet<number>;
+  readonly standing: ReadonlySet<number>;
   readonly ranges: ReadonlyMap<string, readonly (readonly [number, number])[]>;
 }
 
@@ -106,6 +109,8 @@ export class EventCatalogue {
       layout,
       index: new LayoutIndex(layout),
       categories: categoryOf(layout),
+      seated: new Set(layout.sections.flatMap(({ rows }) => rows.flatMap(({ seats }) => seats.map((s) => s.category)))),
+      standing: new Set(layout.sections.flatMap((section) => section.standing.map((area) => area.category))),
       ranges: new Map(layout.sections.map((section) => [section.id, seatRanges(section)])),
     };
     this.#halls.set(key, hall);

@@ -1,5 +1,6 @@
 import { invalidInput, isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { derivedId, inputDigest } from '../domain/ids.js';
+import { standingSeatPrefix } from '../domain/layout.js';
 import { decodePriceList, seatTotalMinor } from '../domain/money.js';
 import { limits } from '../limits.js';
 import { Watch } from '../pubsub/watch.js';
@@ -296,7 +297,7 @@ export function scriptFence(fence: string, event: PublishedEvent): string {
 }
 
 export function seatId(event: PublishedEvent, index: number): string {
-  return event.hall.index.describe(index)?.guid ?? `standing:${index}`;
+  return event.hall.index.describe(index)?.guid ?? `${standingSeatPrefix}${index}`;
 }
 
 function resolveSelection(event: PublishedEvent, seats: SeatSelection): Selection | Refusal {
@@ -328,6 +329,12 @@ function resolveSelection(event: PublishedEvent, seats: SeatSelection): Selectio
   const category = /^\d{1,3}$/.test(wish.categoryId) ? Number(wish.categoryId) : -1;
   if (event.prices[category] === undefined) {
     return refuse('NOT_FOUND', { path: `${path}.categoryId`.split('.'), message: 'This event has no such category.' });
+  }
+  if (!(kind === 'best' ? event.hall.seated : event.hall.standing).has(category)) {
+    return invalidInput(
+      `${path}.categoryId`,
+      kind === 'best' ? 'This category has standing places only.' : 'This category has numbered seats only.',
+    );
   }
   return { kind, category, quantity: wish.quantity };
 }
