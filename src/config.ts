@@ -1,3 +1,5 @@
+import { limits } from './limits.js';
+
 /** What the environment says, read once at the start. A value that cannot be meant stops the start with one clear line. */
 export interface Config {
   readonly host: string;
@@ -105,8 +107,14 @@ export function readConfig(env: Environment): Config {
       publicApiUrl: env.STRIPE_PUBLIC_API_URL
         ? url('STRIPE_PUBLIC_API_URL', env.STRIPE_PUBLIC_API_URL, ['http:', 'https:'])
         : env.STRIPE_API_URL || 'https://api.stripe.com',
-      callsPerSecond: integer(env, 'STRIPE_CALLS_PER_SECOND', 100, 0, 100_000),
-      callsPerEndpointPerSecond: integer(env, 'STRIPE_CALLS_PER_ENDPOINT_PER_SECOND', 25, 0, 100_000),
+      callsPerSecond: integer(env, 'STRIPE_CALLS_PER_SECOND', limits.providerCallsPerSecond, 0, 100_000),
+      callsPerEndpointPerSecond: integer(
+        env,
+        'STRIPE_CALLS_PER_ENDPOINT_PER_SECOND',
+        limits.providerCallsPerEndpointPerSecond,
+        0,
+        100_000,
+      ),
     }),
     tokenKeyFile: env.TOKEN_KEY_FILE || '.floodgate/token-key.json',
     oidcIssuers: Object.freeze(oidcIssuers(env.OIDC_ISSUERS)),

@@ -43,7 +43,6 @@ export const limits = {
   // Halls
   layoutSeats: 100_000,
   layoutCategories: 90,
-  standingPlaces: 100_000,
   planErrors: 20,
 
   // Holds
@@ -102,7 +101,6 @@ export const limits = {
   idempotencyReplayMs: 20 * 3_600_000,
   webhookBytes: 1_048_576,
   webhookToleranceSeconds: 300,
-  declines: 10,
 
   // Stores
   databaseConnections: 20,
@@ -110,7 +108,6 @@ export const limits = {
   databaseConnectMs: 5_000,
   redisCommandMs: 3_000,
   redisConnectMs: 5_000,
-  rebuildLockMs: 30_000,
   eventCacheEntries: 1_000,
   eventCacheMs: 30_000,
   openEvents: 1_000,

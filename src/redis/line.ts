@@ -166,7 +166,6 @@ export async function applyDraw(
 export interface LineSnapshot {
   readonly version: number;
   readonly phase: LinePhase;
-  readonly lastNumber: number;
   /** Bit n (most significant bit of a byte first) is 1 when the place with number n is gone. */
   readonly gone: Buffer;
 }
@@ -182,7 +181,6 @@ export async function snapshotLine(client: Redis, ref: EventRef): Promise<LineSn
   return {
     version: Number(String(reply[2])),
     phase: String(reply[3]) as LinePhase,
-    lastNumber: Number(String(reply[4])),
-    gone: reply[5] as Buffer,
+    gone: reply[4] as Buffer,
   };
 }

@@ -127,10 +127,9 @@ test('PROTOCOL.md tells of every close code, and of no other', () => {
 
 /** Bounds that no client ever meets: how processes, stores and the provider are treated. */
 const inside = new Set(
-  `admitBatch admitEveryMs admitWork auditEntries claimReclaimHolds databaseConnectMs databaseConnections databaseStatementMs declines
-   documentCacheEntries drawChunk eventCacheEntries eventCacheMs idempotencyReplayMs mirrorIdleMs openEvents orphanCheckoutMs
+  `admitBatch admitEveryMs admitWork auditEntries claimReclaimHolds databaseConnectMs databaseConnections databaseStatementMs    documentCacheEntries drawChunk eventCacheEntries eventCacheMs idempotencyReplayMs mirrorIdleMs openEvents orphanCheckoutMs
    presenceBatch presenceEveryMs processLeaseMs providerCallsPerEndpointPerSecond providerCallsPerSecond providerInFlight
-   providerTimeoutMs rebuildLockMs redisCommandMs redisConnectMs socketSweepMs stepBatch stepLeaseMs stepPollMs stepRetryMaxMs
+   providerTimeoutMs redisCommandMs redisConnectMs socketSweepMs stepBatch stepLeaseMs stepPollMs stepRetryMaxMs
    stepRetryMs sweepEveryMs sweepHolds listenBacklog admitAtJoinAhead tokenCacheEntries tokenLength webhookBytes webhookToleranceSeconds`.split(
     /\s+/,
   ),
