@@ -61,12 +61,16 @@ function fetchFromDebian(cacheDir: string, cached: string): string {
 /** Downloads redis-server and those of its dependencies that this machine lacks. Returns the paths of the .deb files. */
 function downloadPackages(work: string): string[] {
   mkdirSync(join(work, 'debs'), { recursive: true });
+  mkdirSync(join(work, 'cache', 'archives', 'partial'), { recursive: true });
   // The machine's own package lists are tried first; a fresh machine has none, and then private ones are fetched, which unlike
   // the machine's may be written by anybody.
   for (const own of [[], privateLists(work)]) {
     if (own.length > 0) run(work, 'apt-get', [...own, 'update']);
     const plan = run(work, 'apt-get', [
       ...own,
+      // A package that lies in the machine's cache would not be listed.
+      '-o',
+      `Dir::Cache::archives=${join(work, 'cache', 'archives')}`,
       '--print-uris',
       '-y',
       '--no-install-recommends',
@@ -83,7 +87,6 @@ function downloadPackages(work: string): string[] {
 
 function privateLists(work: string): string[] {
   mkdirSync(join(work, 'lists', 'partial'), { recursive: true });
-  mkdirSync(join(work, 'cache', 'archives', 'partial'), { recursive: true });
   return ['-o', `Dir::State::Lists=${join(work, 'lists')}`, '-o', `Dir::Cache=${join(work, 'cache')}`];
 }
 
@@ -108,9 +111,11 @@ function findProgram(root: string): string | undefined {
 function writeLauncher(cached: string, kept: string, program: string): void {
   const named = join(kept, 'redis-server');
   symlinkSync(program, named);
-  const libraries = readdirSync(join(kept, 'usr', 'lib'))
+  const lib = join(kept, 'usr', 'lib');
+  // A machine that has all the libraries itself was sent none.
+  const libraries = (existsSync(lib) ? readdirSync(lib) : [])
     .filter((name) => name.includes('-linux-'))
-    .map((name) => join(kept, 'usr', 'lib', name));
+    .map((name) => join(lib, name));
   const script = `#!/bin/sh\nLD_LIBRARY_PATH='${libraries.join(':')}' exec '${named}' "$@"\n`;
   const partial = `${cached}.${process.pid}`;
   writeFileSync(partial, script, { mode: 0o755 });
