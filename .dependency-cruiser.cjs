@@ -3,7 +3,7 @@
 const ranks = [
   ['domain|limits'],
   ['entities', 'config'],
-  ['database', 'redis', 'payments', 'pubsub'],
+  ['database', 'redis', 'payments', 'mail', 'pubsub'],
   ['services'],
   ['resolvers', 'workers'],
   ['server'],

@@ -3,6 +3,15 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
+export type BestAvailableInput = {
+  /** Wheelchair places among them; the others are the seats beside. In a category of wheelchair places all of them, unless you say otherwise. */
+  accessible?: number | null | undefined;
+  categoryId: string;
+  quantity: number;
+  /** Only in this section. */
+  sectionId?: string | null | undefined;
+};
+
 export type CancelOrderInput = {
   idempotencyKey: string;
   orderId: string;
@@ -19,6 +28,8 @@ export type CategoryPriceInput = {
 export type CategoryQuantityInput = {
   categoryId: string;
   quantity: number;
+  /** Only in this section. */
+  sectionId?: string | null | undefined;
 };
 
 export type CloseSaleInput = {
@@ -27,12 +38,17 @@ export type CloseSaleInput = {
 
 /** A workshop needs a name, a start, a currency, a price and a number of standing places; everything else has a default. */
 export type CreateEventInput = {
+  /** When wheelchair places and their companions' seats become everybody's. Defaults to a day before the start. */
+  accessibleReleaseAt?: string | null | undefined;
   activeCap?: number | null | undefined;
   admitPerSecond?: number | null | undefined;
   /** ISO 4217. */
   currency: string;
+  /** What everybody wants to be near, in pixels of the plan: best available counts from it. Defaults to the middle of all seats. */
+  focalPoint?: PointInput | null | undefined;
   /** How long a hold lives before it is extended or checked out. */
   holdTtlSeconds?: number | null | undefined;
+  identity?: Identity;
   maxSeatsPerHold?: number | null | undefined;
   maxSeatsPerPerson?: number | null | undefined;
   name: string;
@@ -44,8 +60,7 @@ export type CreateEventInput = {
   /** IANA time zone. */
   timeZone?: string;
   venueId?: string | null | undefined;
-  /** Whether a hold needs an admission. */
-  waitingRoom?: boolean;
+  waitingRoom?: WaitingRoom;
 };
 
 /** DRAFT: only its organizer sees it. PUBLISHED: it has an inventory. CLOSED: its sale is over. */
@@ -61,13 +76,17 @@ export type ExtendHoldInput = {
 };
 
 export type HoldSeatsInput = {
+  /** Opens seats that are kept for those who have it. */
+  accessCode?: string | null | undefined;
+  /** Somebody of you needs a wheelchair place: those may be named in `seatIds`. */
+  accessible?: boolean;
   eventId: string;
   /** Your own name for this wish: repeating it returns the same hold. */
   idempotencyKey: string;
   seats: SeatSelection;
 };
 
-/** HELD: yours until expiresAt. CHECKOUT: an order is being paid. ISSUING: paid, tickets are being made. SOLD, RELEASED, EXPIRED, LOST: over. */
+/** HELD: yours until expiresAt. CHECKOUT: an order is being paid. ISSUING: paid, tickets are being made. SOLD, RELEASED, EXPIRED, LOST: over. RETURNING, RETURNED: the sale is taken back. */
 export type HoldState =
   | 'CHECKOUT'
   | 'EXPIRED'
@@ -75,7 +94,15 @@ export type HoldState =
   | 'ISSUING'
   | 'LOST'
   | 'RELEASED'
+  | 'RETURNED'
+  | 'RETURNING'
   | 'SOLD';
+
+/** What makes a person of an event. ANONYMOUS: any session. EMAIL: a session of a verified address. ACCOUNT: somebody who has signed in. */
+export type Identity =
+  | 'ACCOUNT'
+  | 'ANONYMOUS'
+  | 'EMAIL';
 
 export type ImportVenueInput = {
   /** Defaults to the name in the plan. */
@@ -85,7 +112,11 @@ export type ImportVenueInput = {
 };
 
 export type JoinQueueInput = {
+  /** Your `admission.token` of before, likewise. */
+  admission?: string | null | undefined;
   eventId: string;
+  /** Your `place` of before: brings it back if the platform has lost the line. */
+  place?: string | null | undefined;
 };
 
 export type LeaveQueueInput = {
@@ -112,6 +143,11 @@ export type PartState =
   | 'DOWN'
   | 'UP';
 
+export type PointInput = {
+  x: number;
+  y: number;
+};
+
 export type PublishEventInput = {
   eventId: string;
 };
@@ -124,7 +160,7 @@ export type QueueEntryState =
   | 'LEFT'
   | 'WAITING';
 
-/** LOBBY: before the sale. DRAWING: the lobby is being put in order. OPEN: admitting. SOLD_OUT: nothing is left. CLOSED: over. */
+/** LOBBY: before the sale. DRAWING: the lobby is being put in order. OPEN: admitting. PAUSED: everything waits and keeps its place. SOLD_OUT: nothing is left, as yet. CLOSED: over. */
 export type QueuePhase =
   | 'CLOSED'
   | 'DRAWING'
@@ -144,6 +180,7 @@ export type SaleState =
   | 'CLOSED'
   | 'DRAFT'
   | 'OPEN'
+  | 'PAUSED'
   | 'SCHEDULED'
   | 'SOLD_OUT';
 
@@ -157,7 +194,7 @@ export type SeatMapCursor = {
 /** Exactly one of them. */
 export type SeatSelection =
   {   /** The best block of neighbouring seats of a category. */
-  bestAvailable: CategoryQuantityInput; seatIds?: never; standing?: never; }
+  bestAvailable: BestAvailableInput; seatIds?: never; standing?: never; }
   |  { bestAvailable?: never;   /** These seats, all or none. */
   seatIds: Array<string>; standing?: never; }
   |  { bestAvailable?: never; seatIds?: never;   /** Standing places of a category. */
@@ -200,23 +237,29 @@ export type UpdateAdmissionInput = {
   activeCap?: number | null | undefined;
   admitPerSecond?: number | null | undefined;
   eventId: string;
-  waitingRoom?: boolean | null | undefined;
+  waitingRoom?: WaitingRoom | null | undefined;
 };
 
-/** GUEST: a buyer. ORGANIZER, ADMIN: somebody with an account. */
+/** GUEST: a buyer, with or without an account. ORGANIZER, ADMIN: somebody who steers events. */
 export type ViewerRole =
   | 'ADMIN'
   | 'GUEST'
   | 'ORGANIZER';
 
-export type EventPartsFragment = { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: boolean, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> };
+/** AUTO: whoever comes holds seats at once; a line forms by itself when more come than may be admitted. ALWAYS: everybody joins the line first. NEVER: there is no line. */
+export type WaitingRoom =
+  | 'ALWAYS'
+  | 'AUTO'
+  | 'NEVER';
+
+export type EventPartsFragment = { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: WaitingRoom, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> };
 
 export type EventQueryVariables = Exact<{
   id: string;
 }>;
 
 
-export type EventQuery = { event: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: boolean, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } | null };
+export type EventQuery = { event: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: WaitingRoom, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } | null };
 
 export type EventsQueryVariables = Exact<{
   first: number;
@@ -224,7 +267,7 @@ export type EventsQueryVariables = Exact<{
 }>;
 
 
-export type EventsQuery = { events: { edges: Array<{ cursor: string, node: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: boolean, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } };
+export type EventsQuery = { events: { edges: Array<{ cursor: string, node: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: WaitingRoom, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } };
 
 export type OrderPartsFragment = { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> };
 
@@ -299,7 +342,7 @@ export type CreateEventMutationVariables = Exact<{
 }>;
 
 
-export type CreateEventMutation = { createEvent: { event: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: boolean, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } | null, errors: Array<
+export type CreateEventMutation = { createEvent: { event: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: WaitingRoom, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } | null, errors: Array<
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
@@ -311,7 +354,7 @@ export type PublishEventMutationVariables = Exact<{
 }>;
 
 
-export type PublishEventMutation = { publishEvent: { event: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: boolean, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } | null, errors: Array<
+export type PublishEventMutation = { publishEvent: { event: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: WaitingRoom, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } | null, errors: Array<
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
@@ -324,7 +367,7 @@ export type UpdateAdmissionMutationVariables = Exact<{
 }>;
 
 
-export type UpdateAdmissionMutation = { updateAdmission: { event: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: boolean, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } | null, errors: Array<
+export type UpdateAdmissionMutation = { updateAdmission: { event: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: WaitingRoom, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } | null, errors: Array<
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
@@ -336,7 +379,7 @@ export type CloseSaleMutationVariables = Exact<{
 }>;
 
 
-export type CloseSaleMutation = { closeSale: { event: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: boolean, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } | null, errors: Array<
+export type CloseSaleMutation = { closeSale: { event: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: WaitingRoom, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } | null, errors: Array<
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
@@ -351,6 +394,7 @@ export type JoinQueueMutationVariables = Exact<{
 
 
 export type JoinQueueMutation = { joinQueue: { entry: { place: string, id: string, eventId: string, phase: QueuePhase, state: QueueEntryState, number: number | null, position: number | null, peopleAhead: number | null, nextPushInMs: number | null, now: string, admission: { token: string, expiresAt: string } | null } | null, errors: Array<
+      | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
@@ -433,6 +477,8 @@ export type HoldSeatsMutation = { holdSeats: { hold: { id: string, eventId: stri
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null, available: number }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
@@ -440,6 +486,7 @@ export type HoldSeatsMutation = { holdSeats: { hold: { id: string, eventId: stri
       | { code: string, message: string, path: Array<string> | null, retryAfterMs: number }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null, opensAt: string }
+      | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null, seatIds: Array<string> }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null, limit: number }

@@ -5,7 +5,8 @@ import { makeDataSource } from '../src/database/data-source.js';
 import { systemClock } from '../src/domain/clock.js';
 import { isRefusal, type Refusal } from '../src/domain/errors.js';
 import { Account } from '../src/entities/accounts.js';
-import { Event } from '../src/entities/events.js';
+import { Event, type WaitingRoom } from '../src/entities/events.js';
+import { makeMailer } from '../src/mail/mailer.js';
 import { StripeGateway } from '../src/payments/stripe.js';
 import { Channels } from '../src/pubsub/channels.js';
 import { connectRedis } from '../src/redis/connections.js';
@@ -34,7 +35,7 @@ const feeOf = (priceMinor: number) => Math.round(priceMinor * 0.08);
 export interface SaleSettings {
   readonly admitPerSecond: number;
   readonly activeCap: number;
-  readonly waitingRoom: boolean;
+  readonly waitingRoom: WaitingRoom;
   readonly saleOpensAt: Date | null;
 }
 
@@ -58,6 +59,7 @@ export async function withServices<T>(config: Config, work: (services: Services)
       redis: redis.commands,
       channels: new Channels(redis.commands, redis.subscriber),
       gateway: new StripeGateway(config.stripe, async () => 0),
+      mailer: makeMailer(config.mail, log),
       log,
       processId: 'seed',
     },
@@ -81,6 +83,7 @@ async function organizer(
   const viewer = {
     personId: account.id,
     role: 'ADMIN',
+    identity: 'ACCOUNT',
     organizerId: account.organizerId,
     expiresAtMs: Number.POSITIVE_INFINITY,
   } as const;
@@ -105,6 +108,9 @@ const eventDefaults = (services: Services, settings: SaleSettings) => ({
   maxSeatsPerHold: 10,
   maxSeatsPerPerson: 10,
   holdTtlSeconds: null,
+  identity: 'ANONYMOUS' as const,
+  accessibleReleaseAt: null,
+  focalPoint: null,
   ...settings,
 });
 
@@ -145,7 +151,7 @@ async function seedWorkshop(services: Services): Promise<Event> {
   const { viewer } = await organizer(services);
   const draft = unwrap(
     await services.events.create(viewer, {
-      ...eventDefaults(services, { admitPerSecond: 20, activeCap: 500, waitingRoom: false, saleOpensAt: null }),
+      ...eventDefaults(services, { admitPerSecond: 20, activeCap: 500, waitingRoom: 'AUTO', saleOpensAt: null }),
       venueId: null,
       name: 'Bread baking workshop',
       prices: [{ category: 'Place', priceMinor: 4500, feeMinor: 0 }],
@@ -161,7 +167,7 @@ async function seed(): Promise<void> {
     const { created } = await organizer(services);
     const events = services.platform.database.getRepository(Event);
     if ((await events.count()) === 0) {
-      await seedDemo(services, { admitPerSecond: 20, activeCap: 200, waitingRoom: true, saleOpensAt: null });
+      await seedDemo(services, { admitPerSecond: 20, activeCap: 200, waitingRoom: 'ALWAYS', saleOpensAt: null });
       await seedWorkshop(services);
     }
     const listed = await events.find({ where: { state: 'PUBLISHED' }, order: { createdAt: 'ASC' }, take: 2 });

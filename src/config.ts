@@ -21,6 +21,11 @@ export interface Config {
     readonly callsPerSecond: number;
     readonly callsPerEndpointPerSecond: number;
   };
+  readonly mail: {
+    /** smtp:// or smtps://; null: no mail can be sent, and events cannot ask for verified addresses. */
+    readonly url: string | null;
+    readonly from: string;
+  };
   /** File with the platform's Ed25519 key as a private JWK; made if absent. */
   readonly tokenKeyFile: string;
   readonly oidcIssuers: readonly OidcIssuer[];
@@ -115,6 +120,10 @@ export function readConfig(env: Environment): Config {
         0,
         100_000,
       ),
+    }),
+    mail: Object.freeze({
+      url: env.SMTP_URL ? url('SMTP_URL', env.SMTP_URL, ['smtp:', 'smtps:']) : null,
+      from: env.MAIL_FROM || `Floodgate <no-reply@${env.PUBLIC_URL ? new URL(env.PUBLIC_URL).hostname : 'localhost'}>`,
     }),
     tokenKeyFile: env.TOKEN_KEY_FILE || '.floodgate/token-key.json',
     oidcIssuers: Object.freeze(oidcIssuers(env.OIDC_ISSUERS)),

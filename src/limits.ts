@@ -38,7 +38,11 @@ export const limits = {
   tokenLength: 8_192,
   tokenCacheEntries: 50_000,
   passwordLength: 200,
+  passwordMinLength: 8,
   signInAttemptsPerMinute: 10,
+  emailCodesPerMinute: 3,
+  emailCodeMs: 600_000,
+  emailCodeTries: 5,
 
   // Halls
   layoutSeats: 100_000,
@@ -59,9 +63,15 @@ export const limits = {
   sweepHolds: 200,
   sweepEveryMs: 500,
   seatsPerPerson: 10,
+  hoardHolds: 2,
+  hoardRefillMs: 3_600_000,
+  channelSeats: 500,
+  channels: 24,
+  accessibleKeptMs: 86_400_000,
 
   // Line
   lineEntries: 500_000,
+  queueFullRetryMs: 30_000,
   admitPerSecond: 20,
   activeCap: 500,
   admissionTtlMs: 600_000,
@@ -73,9 +83,17 @@ export const limits = {
   admitBatch: 200,
   admitWork: 1_000,
   admitEveryMs: 100,
+  shoppersPerSeat: 2,
+  pauseMaxMs: 1_800_000,
+  pausedRetryMs: 5_000,
+  recoveryMs: 10_000,
+  rebuildRetryMs: 500,
+  restoreBatch: 500,
+  lineNumbers: 50_000,
   presenceEveryMs: 250,
   presenceBatch: 1_000,
-  drawChunk: 2_000,
+  drawChunk: 500,
+  drawPage: 10_000,
   auditEntries: 1_000_000,
 
   // Streams
@@ -101,6 +119,13 @@ export const limits = {
   idempotencyReplayMs: 20 * 3_600_000,
   webhookBytes: 1_048_576,
   webhookToleranceSeconds: 300,
+
+  // Mail
+  mailConnections: 3,
+  mailTimeoutMs: 10_000,
+  mailAttempts: 3,
+  mailRetryMs: 2_000,
+  mailQueue: 10_000,
 
   // Stores
   databaseConnections: 20,

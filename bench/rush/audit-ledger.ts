@@ -122,9 +122,14 @@ function countsAgree({ ledger, live }: Evidence): Violation[] {
   }
   for (const [scope, capacity] of capacityOf) {
     const count = (letter: string) => live.counts[`${scope}:${letter}`] ?? 0;
-    const total = [...'.hisrx'].reduce((sum, letter) => sum + count(letter), 0);
+    // A free place of a channel has the channel's letter, A to Z.
+    const letters = Object.keys(live.counts).flatMap((field) =>
+      field.startsWith(`${scope}:`) ? [field.slice(-1)] : [],
+    );
+    const visible = new Set([...'.hsrx', ...letters.filter((letter) => /[A-Z]/.test(letter))]);
+    const total = [...visible, 'i'].reduce((sum, letter) => sum + count(letter), 0);
     if (total !== capacity) differences.push({ scope, capacity, total });
-    for (const letter of '.hsrx') {
+    for (const letter of visible) {
       const counted = letter === 'h' ? count('h') + count('i') : count(letter);
       const shown = seen.get(`${scope}:${letter}`) ?? 0;
       if (counted !== shown) differences.push({ scope, letter, counted, shown });

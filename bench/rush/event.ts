@@ -22,12 +22,17 @@ export async function openEvent(options: RushOptions, stack: Stack): Promise<Rus
     TOKEN_KEY_FILE: join(stack.home, 'token-key.json'),
   });
   const { admitPerSecond, activeCap } = options;
-  const settings = { admitPerSecond, activeCap, waitingRoom: true, saleOpensAt: null };
+  const settings = { admitPerSecond, activeCap, waitingRoom: 'ALWAYS' as const, saleOpensAt: null };
   return withServices(config, async (services) => {
     const { event: kind } = options;
     const event =
       kind.kind === 'demo' ? await seedDemo(services, settings) : await seedStadium(services, kind.seats, settings);
-    const organizer = { personId: 'rush-organizer', role: 'ORGANIZER', organizerId: event.organizerId } as const;
+    const organizer = {
+      personId: 'rush-organizer',
+      role: 'ORGANIZER',
+      identity: 'ACCOUNT',
+      organizerId: event.organizerId,
+    } as const;
     const { token } = await services.tokens.session(organizer, organizerSessionMs);
     return { eventId: event.id, organizerToken: token };
   });

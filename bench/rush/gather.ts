@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { categoryOf, type Layout } from '../../src/domain/layout.js';
-import { eventKeys } from '../../src/redis/keys.js';
+import { type EventRef, eventKeys, sharedKeys } from '../../src/redis/keys.js';
 import { entryGlobalId } from '../../src/services/line.js';
 import type { Evidence, IntentView, LedgerOrder, LedgerView, LineEntry, LineEntryKind, LiveView } from './evidence.js';
 
@@ -85,7 +85,8 @@ async function readLedger({ databaseUrl, eventId }: Sources): Promise<LedgerView
 async function readRedis({ redisUrl, eventId }: Sources): Promise<{ live: LiveView; line: LineEntry[] }> {
   const client = new Redis(redisUrl);
   try {
-    const keys = eventKeys(eventId);
+    const ref = { eventId, generation: Number(await client.hget(sharedKeys(eventId).meta, 'generation')) };
+    const keys = eventKeys(ref);
     const answers = await client
       .multi()
       .get(keys.status)
@@ -109,18 +110,18 @@ async function readRedis({ redisUrl, eventId }: Sources): Promise<{ live: LiveVi
       admitted: admitted as number,
       waiting: (present as number) + (away as number),
     };
-    return { live, line: await readLine(client, eventId) };
+    return { live, line: await readLine(client, ref) };
   } finally {
     client.disconnect();
   }
 }
 
-async function readLine(client: Redis, eventId: string): Promise<LineEntry[]> {
-  const key = eventKeys(eventId).audit;
+async function readLine(client: Redis, ref: EventRef): Promise<LineEntry[]> {
+  const key = eventKeys(ref).audit;
   const entries: LineEntry[] = [];
   for (let from = '-'; ; ) {
     const page = await client.xrange(key, from, '+', 'COUNT', streamPage);
-    for (const [, fields] of page) entries.push(lineEntry(eventId, fields));
+    for (const [, fields] of page) entries.push(lineEntry(ref.eventId, fields));
     const last = page.at(-1);
     if (!last || page.length < streamPage) return entries;
     from = `(${last[0]}`;

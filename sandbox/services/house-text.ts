@@ -7,6 +7,8 @@ export interface HouseFacts {
   readonly redisUrl: string;
   /** Absent: the real Stripe. */
   readonly paymentsUrl: string | undefined;
+  /** Absent: your mail server. */
+  readonly mailboxUrl: string | undefined;
   readonly apiUrl: string;
   /** Where the private PostgreSQL keeps its files. */
   readonly postgresHome: string;
@@ -38,6 +40,10 @@ export function describeHouse(facts: HouseFacts): string {
     [
       'Payments',
       facts.paymentsUrl === undefined ? 'Stripe (STRIPE_SECRET_KEY)' : `${facts.paymentsUrl}  (sandbox, no real money)`,
+    ],
+    [
+      'Mail',
+      facts.mailboxUrl === undefined ? 'yours (SMTP_URL)' : `${facts.mailboxUrl}  (sandbox, nothing is delivered)`,
     ],
     ['PostgreSQL', settings.databaseUrl === undefined ? facts.databaseUrl : 'yours (DATABASE_URL)'],
     ['Redis', settings.redisUrl === undefined ? facts.redisUrl : 'yours (REDIS_URL)'],

@@ -75,6 +75,7 @@ class House {
   readonly #parts: Part[] = [];
   #unlock: () => void = () => undefined;
   readonly #stopped: AbortSignal;
+  #mailboxUrl: string | undefined;
 
   constructor(stopped: AbortSignal) {
     this.#stopped = stopped;
@@ -101,6 +102,7 @@ class House {
       REDIS_URL: redisUrl,
       TOKEN_KEY_FILE: process.env.TOKEN_KEY_FILE || paths.tokenKey,
       ...(settings.stripeKey === undefined ? await this.#payments(settings) : {}),
+      ...(process.env.SMTP_URL ? {} : await this.#mailbox(settings)),
     };
     const script = { root, env, logDir: paths.logs, signal: this.#stopped };
     this.#stopped.throwIfAborted();
@@ -114,6 +116,7 @@ class House {
       databaseUrl,
       redisUrl,
       paymentsUrl,
+      mailboxUrl: this.#mailboxUrl,
       apiUrl: server.url,
       postgresHome: settings.databaseUrl === undefined ? postgresHome(paths.postgres) : settings.home,
       demo,
@@ -162,6 +165,21 @@ class House {
     const options = { root, env, logDir: paths.logs, signal: this.#stopped };
     const sandbox = await this.#add('The payment sandbox', () => startScript('sandbox/payments/main.ts', options));
     return { ...secrets, STRIPE_API_URL: sandbox.url };
+  }
+
+  /** Starts the mailbox and returns what the server must know of it. */
+  async #mailbox({ home }: HouseSettings): Promise<NodeJS.ProcessEnv> {
+    const smtpPort = await findPort(11_025);
+    const env = {
+      ...process.env,
+      HOST: '127.0.0.1',
+      PORT: String(await findPort(18_025)),
+      SMTP_PORT: String(smtpPort),
+    };
+    const options = { root, env, logDir: pathsOf(home).logs, signal: this.#stopped };
+    const mailbox = await this.#add('The mailbox', () => startScript('sandbox/mail/main.ts', options));
+    this.#mailboxUrl = mailbox.url;
+    return { SMTP_URL: `smtp://127.0.0.1:${smtpPort}` };
   }
 
   async #add<P extends Part>(name: string, start: () => Promise<P>): Promise<P> {

@@ -1,10 +1,19 @@
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { Account, Organizer } from '../entities/accounts.js';
-import { Event, EventCategory, Inventory, LayoutVersion, Venue } from '../entities/events.js';
+import {
+  Event,
+  EventCategory,
+  EventChannel,
+  Inventory,
+  LayoutVersion,
+  RecoveryCode,
+  Venue,
+} from '../entities/events.js';
 import { Order, OrderLine, OrderStepRow, SeatOwner, Ticket, WebhookEvent } from '../entities/orders.js';
 import { limits } from '../limits.js';
 import { Initial1790000000000 } from './migrations/1790000000000-initial.js';
+import { LineAndClaims1790000100000 } from './migrations/1790000100000-line-and-claims.js';
 import { SnakeNaming } from './naming.js';
 
 // Fences and sums stay far below 2^53; a string here would turn every comparison into a trap.
@@ -20,8 +29,10 @@ export function makeDataSource(url: string, connections: number = limits.databas
       Venue,
       Event,
       EventCategory,
+      EventChannel,
       LayoutVersion,
       Inventory,
+      RecoveryCode,
       Order,
       OrderLine,
       OrderStepRow,
@@ -29,7 +40,7 @@ export function makeDataSource(url: string, connections: number = limits.databas
       Ticket,
       WebhookEvent,
     ],
-    migrations: [Initial1790000000000],
+    migrations: [Initial1790000000000, LineAndClaims1790000100000],
     namingStrategy: new SnakeNaming(),
     uuidExtension: 'pgcrypto',
     installExtensions: false,

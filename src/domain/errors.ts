@@ -46,6 +46,16 @@ export const errorCatalogue = {
     meaning: 'The event has a waiting room and you hold no live admission.',
     next: 'Join the queue and wait until your entry is ADMITTED.',
   },
+  IDENTITY_REQUIRED: {
+    meaning: 'This event asks for more than an anonymous session; `identity` says for what.',
+    next: 'Get a session with `confirmEmail` (EMAIL) or `signUp`, `signIn` or your issuer (ACCOUNT), then repeat the request with it.',
+    extras: { identity: 'String' },
+  },
+  SALE_PAUSED: {
+    meaning: 'The sale is paused. Places, holds and admissions are kept, and their time stands still.',
+    next: 'Wait for the stream to leave PAUSED, or repeat after `retryAfterMs`.',
+    extras: { retryAfterMs: 'Int' },
+  },
   QUEUE_FULL: {
     meaning: 'The line has reached its bound.',
     next: 'Try to join again after `retryAfterMs`.',
@@ -62,8 +72,8 @@ export const errorCatalogue = {
   },
   NO_ADJACENT_SEATS: {
     meaning: 'There are free seats, but not that many next to each other.',
-    next: 'Ask for fewer seats or choose single seats; `available` says how many are free.',
-    extras: { available: 'Int' },
+    next: 'Hold the seats of one of the `alternatives` by their ids, or ask for fewer; `available` says how many are free.',
+    extras: { available: 'Int', alternatives: 'SeatOffers' },
   },
   TOO_MANY_SEATS: {
     meaning: 'One hold may not have that many seats.',
@@ -74,6 +84,11 @@ export const errorCatalogue = {
     meaning: 'You would have more seats of this event, held and bought together, than one person may have.',
     next: 'Release a hold or ask for fewer; `limit` is the most one person may have.',
     extras: { limit: 'Int' },
+  },
+  HOLD_BUDGET_SPENT: {
+    meaning: 'You have held many seats for a long time without buying.',
+    next: 'Buy what you hold, or try again after `retryAfterMs`.',
+    extras: { retryAfterMs: 'Int' },
   },
   HOLD_EXPIRED: {
     meaning: 'The hold ended by time; its seats are free for anyone.',
@@ -102,6 +117,15 @@ export const errorCatalogue = {
     next: 'Follow the order; ask the organizer for a refund if it is complete.',
     extras: { state: 'String' },
   },
+  ORDER_NOT_REFUNDABLE: {
+    meaning: 'The order has no money that could go back; `state` says where it is.',
+    next: 'Read the order again; only a COMPLETED one is refunded.',
+    extras: { state: 'String' },
+  },
+  MAIL_UNAVAILABLE: {
+    meaning: 'No mail can be sent now; nothing was done.',
+    next: 'Try again later. If you run the platform: set SMTP_URL.',
+  },
   VENUE_PLAN_INVALID: {
     meaning: 'The seating plan has errors; each is named by its path in the file. Nothing was stored.',
     next: 'Correct the plan at the named paths and import it again.',
@@ -116,6 +140,13 @@ interface PlanErrorValue {
   readonly message: string;
 }
 
+/** Seats offered instead of those asked for. */
+export interface SeatOfferValue {
+  readonly kind: 'SPLIT' | 'OTHER_SECTION' | 'OTHER_CATEGORY';
+  readonly seatIds: readonly string[];
+  readonly categoryId: string;
+}
+
 /** What the extra fields of an error hold, by the kind named in the catalogue. */
 interface ExtraKinds {
   readonly Int: number;
@@ -123,6 +154,7 @@ interface ExtraKinds {
   readonly DateTime: Date;
   readonly IDs: readonly string[];
   readonly PlanErrors: readonly PlanErrorValue[];
+  readonly SeatOffers: readonly SeatOfferValue[];
 }
 
 type ExtrasOf<C extends ErrorCode> = (typeof errorCatalogue)[C] extends { extras: infer E }

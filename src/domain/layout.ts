@@ -84,14 +84,6 @@ export interface SeatDescription {
   readonly category: number;
 }
 
-/** Seats side by side: the unit in which best-available searches. A lower quality number is a better place. */
-export interface SeatRun {
-  readonly category: number;
-  readonly start: number;
-  readonly length: number;
-  readonly quality: number;
-}
-
 export interface StandingPlaces {
   readonly sectionName: string;
   readonly name: string;
@@ -113,6 +105,22 @@ export const standingSeatPrefix = 'standing:';
 /** Accessible places are those whose category name ends in the word Rollstuhl, wheelchair or accessible, in any case. */
 export function isAccessibleCategory(name: string): boolean {
   return /(?:^|[^\p{L}\p{N}])(?:rollstuhl|wheelchair|accessible)\s*$/iu.test(name);
+}
+
+/**
+ * For every category the one of its wheelchair places: named as the category itself with one of those words behind it. A category of
+ * wheelchair places stands for itself.
+ */
+export function accessibleOf(layout: Layout): ReadonlyMap<number, number> {
+  const byName = new Map(layout.categories.map(({ name }, index) => [name, index]));
+  const found = new Map<number, number>();
+  for (const [index, { name, accessible }] of layout.categories.entries()) {
+    if (!accessible) continue;
+    found.set(index, index);
+    const base = byName.get(name.replace(/[\s\p{P}]*(?:rollstuhl|wheelchair|accessible)\s*$/iu, ''));
+    if (base !== undefined) found.set(base, index);
+  }
+  return found;
 }
 
 /** Makes section ids: the same names in the same order give the same ids, and no id is given twice. */
@@ -244,69 +252,6 @@ export class LayoutIndex {
     }
     return null;
   }
-}
-
-/**
- * The static row table of best-available: each numbered seat is in exactly one run. A run is as long as the indexes
- * follow each other in one row and one category with no aisle between. Sorted by category, then quality, then start.
- *
- * Quality is the distance, in whole plan pixels, from the point halfway between the run's ends to the focal point:
- * the one given, otherwise the centre of the box around all seats.
- */
-export function seatRuns(layout: Layout, focalPoint: LayoutPoint = centreOf(layout)): readonly SeatRun[] {
-  const runs: SeatRun[] = [];
-  for (const section of layout.sections) for (const row of section.rows) addRuns(runs, row, focalPoint);
-  return runs.sort((a, b) => a.category - b.category || a.quality - b.quality || a.start - b.start);
-}
-
-function addRuns(runs: SeatRun[], row: LayoutRow, focalPoint: LayoutPoint): void {
-  const gapsSquared: number[] = [];
-  for (let i = 1; i < row.seats.length; i++) gapsSquared.push(distanceSquared(row.seats[i - 1]!, row.seats[i]!));
-  const pitchSquared = commonPitchSquared(gapsSquared);
-  let start = 0;
-  for (let end = 1; end <= row.seats.length; end++) {
-    const first = row.seats[start]!;
-    // 4 gap² > 9 pitch² is gap > 1.5 pitch, in whole numbers.
-    const aisle = end === row.seats.length || 4 * gapsSquared[end - 1]! > 9 * pitchSquared;
-    if (!aisle && row.seats[end]!.category === first.category) continue;
-    const last = row.seats[end - 1]!;
-    const quality = distance({ x: (first.x + last.x) / 2, y: (first.y + last.y) / 2 }, focalPoint);
-    runs.push({ category: first.category, start: row.firstSeat + start, length: end - start, quality });
-    start = end;
-  }
-}
-
-/**
- * The gap that a quarter of the row's gaps do not exceed. Straight-line gaps make the rule the same for rows along
- * either axis, slanted or curved; the quarter, not the median, still finds the pitch of a short row cut by two aisles.
- */
-function commonPitchSquared(gapsSquared: readonly number[]): number {
-  const sorted = Float64Array.from(gapsSquared).sort();
-  return Math.max(1, sorted[(sorted.length - 1) >> 2] ?? 1);
-}
-
-function distanceSquared(a: LayoutPoint, b: LayoutPoint): number {
-  return (a.x - b.x) ** 2 + (a.y - b.y) ** 2;
-}
-
-/** Whole pixels; the square root is exactly rounded on every machine, which keeps equal layouts equal everywhere. */
-function distance(a: LayoutPoint, b: LayoutPoint): number {
-  return Math.round(Math.sqrt(distanceSquared(a, b)));
-}
-
-function centreOf(layout: Layout): LayoutPoint {
-  let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];
-  for (const section of layout.sections) {
-    for (const row of section.rows) {
-      for (const { x, y } of row.seats) {
-        if (x < left) left = x;
-        if (x > right) right = x;
-        if (y < top) top = y;
-        if (y > bottom) bottom = y;
-      }
-    }
-  }
-  return left <= right ? { x: (left + right) / 2, y: (top + bottom) / 2 } : { x: 0, y: 0 };
 }
 
 /**

@@ -69,10 +69,81 @@ export function lobbyListHash(entryIds: readonly string[]): string {
   return sha256([...entryIds].sort().join('\n'));
 }
 
-/** The draw: entries in the order of SHA-256(seed, entryId). Anybody with the seed and the list gets the same order. */
+/** The draw: entries in the order of SHA-256(seed:entryId). Anybody with the seed and the list gets the same order. */
 export function drawOrder(seed: string, entryIds: readonly string[]): string[] {
-  return entryIds
-    .map((entryId) => ({ entryId, rank: sha256(`${seed}:${entryId}`) }))
-    .sort((a, b) => (a.rank < b.rank ? -1 : a.rank > b.rank ? 1 : a.entryId < b.entryId ? -1 : 1))
-    .map(({ entryId }) => entryId);
+  return [...drawInSteps(seed, entryIds)].flat();
+}
+
+/** The same order in pieces, each of bounded work, so that whoever draws a long list can do other things in between. */
+export function* drawInSteps(seed: string, entryIds: readonly string[]): Generator<string[]> {
+  const buckets: { entryId: string; rank: string }[][] = Array.from({ length: 256 }, () => []);
+  for (const [at, entryId] of entryIds.entries()) {
+    const rank = sha256(`${seed}:${entryId}`);
+    buckets[Number.parseInt(rank.slice(0, 2), 16)]!.push({ entryId, rank });
+    if (at % drawStep === drawStep - 1) yield [];
+  }
+  for (const bucket of buckets) {
+    bucket.sort((a, b) => (a.rank < b.rank ? -1 : a.rank > b.rank ? 1 : a.entryId < b.entryId ? -1 : 1));
+    yield bucket.map(({ entryId }) => entryId);
+  }
+}
+
+const drawStep = 1_000;
+
+/** What binds the platform to a seed before anybody joins: published with the event, checked against the seed after the draw. */
+export function seedHash(seed: string): string {
+  return sha256(seed);
+}
+
+/** How fast a line has been moving, as the admission script measures it. */
+export interface Pace {
+  /** Admissions a second, over about 10 s and about a minute. */
+  readonly shortPerSecond: number;
+  readonly longPerSecond: number;
+  /** Share of those who wait that leaves in a second. */
+  readonly leavingPerSecond: number;
+}
+
+/** From thousandths, thousandths and millionths joined by commas; null for anything else. */
+export function parsePace(text: string): Pace | null {
+  const match = /^(\d+),(\d+),(\d+)$/.exec(text);
+  if (match === null) return null;
+  const [short, long, leaving] = match.slice(1).map(Number) as [number, number, number];
+  return {
+    shortPerSecond: short / 1_000,
+    longPerSecond: long / 1_000,
+    leavingPerSecond: leaving / 1_000_000,
+  };
+}
+
+/** How long somebody will probably wait, in milliseconds. `toMs` is null when nobody can say. */
+export interface WaitEstimate {
+  readonly fromMs: number;
+  readonly toMs: number | null;
+}
+
+/** The pace of the next minutes is taken to be within this of the paces measured. */
+const paceTolerance = 1.25;
+const longestEstimateMs = 24 * 3_600_000;
+
+/**
+ * The time in which everybody ahead and oneself is admitted. Ahead shrinks by a admissions a second and by a share l of those who leave:
+ * n(t) = (n + a/l)·exp(−l·t) − a/l, which is 0 at ln(1 + l·n/a)/l; without leavers at n/a.
+ */
+export function estimateWait(peopleAhead: number, pace: Pace): WaitEstimate {
+  const { shortPerSecond, longPerSecond, leavingPerSecond } = pace;
+  const waitMs = (perSecond: number) => {
+    if (perSecond <= 0) return longestEstimateMs;
+    const people = peopleAhead + 1;
+    const seconds =
+      leavingPerSecond > 0
+        ? Math.log1p((leavingPerSecond * people) / perSecond) / leavingPerSecond
+        : people / perSecond;
+    return Math.min(longestEstimateMs, Math.round(seconds) * 1_000);
+  };
+  const toMs = waitMs(Math.min(shortPerSecond, longPerSecond) / paceTolerance);
+  return {
+    fromMs: waitMs(Math.max(shortPerSecond, longPerSecond) * paceTolerance),
+    toMs: toMs === longestEstimateMs ? null : toMs,
+  };
 }

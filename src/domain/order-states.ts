@@ -37,9 +37,10 @@ export type PaymentStatus = 'NONE' | 'CREATED' | 'AUTHORISED' | 'CAPTURED' | 'RE
 /**
  * The steps. CREATE makes the payment intent. SETTLE waits for the buyer (a webhook, a cancellation or the deadline
  * wakes it), then asks what the intent has become. ISSUE turns seats into tickets. CAPTURE takes the money. CANCEL ends
- * the intent at the provider. REFUND gives captured money back. RELEASE returns the seats.
+ * the intent at the provider. RETURN takes the seats of a sale back, without giving them to anybody yet. REFUND gives captured money back.
+ * RELEASE returns the seats.
  */
-export const orderSteps = ['CREATE', 'SETTLE', 'ISSUE', 'CAPTURE', 'CANCEL', 'REFUND', 'RELEASE'] as const;
+export const orderSteps = ['CREATE', 'SETTLE', 'ISSUE', 'CAPTURE', 'CANCEL', 'RETURN', 'REFUND', 'RELEASE'] as const;
 export type OrderStep = (typeof orderSteps)[number];
 
 /** Statuses of a payment intent as the provider names them. */

@@ -1,9 +1,8 @@
-/** A change of seats from one version to another: absolute letters by seat index. */
+/** A change of seats from one version to another: which of them moved. */
 export interface SeatDelta {
   readonly fromVersion: number;
   readonly version: number;
   readonly indexes: readonly number[];
-  readonly letters: string;
 }
 
 /**
@@ -28,16 +27,13 @@ export class DeltaRing {
     this.#deltas = [];
   }
 
-  /** The changes after `version`, merged, the last state of a seat only; null when the ring does not reach back that far. */
-  since(version: number): { readonly indexes: readonly number[]; readonly letters: string } | null {
+  /** The seats that have moved after `version`, each once; null when the ring does not reach back that far. */
+  since(version: number): Iterable<number> | null {
     const first = this.#firstAfter(version);
     if (first === -1) return null;
-    const merged = new Map<number, string>();
-    for (let i = first; i < this.#deltas.length; i += 1) {
-      const delta = this.#deltas[i]!;
-      for (const [at, index] of delta.indexes.entries()) merged.set(index, delta.letters[at]!);
-    }
-    return { indexes: [...merged.keys()], letters: [...merged.values()].join('') };
+    const moved = new Set<number>();
+    for (let i = first; i < this.#deltas.length; i += 1) for (const index of this.#deltas[i]!.indexes) moved.add(index);
+    return moved;
   }
 
   #firstAfter(version: number): number {

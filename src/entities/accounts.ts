@@ -1,7 +1,7 @@
 import { Field, ID, ObjectType, registerEnumType } from 'type-graphql';
 import { Column, CreateDateColumn, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, type Relation } from 'typeorm';
 
-export const AccountRole = { ORGANIZER: 'ORGANIZER', ADMIN: 'ADMIN' } as const;
+export const AccountRole = { BUYER: 'BUYER', ORGANIZER: 'ORGANIZER', ADMIN: 'ADMIN' } as const;
 export type AccountRole = (typeof AccountRole)[keyof typeof AccountRole];
 registerEnumType(AccountRole, { name: 'AccountRole', description: 'What an account may do.' });
 
@@ -17,7 +17,7 @@ export class Organizer {
   name!: string;
 }
 
-/** Somebody who signs in with a password: an organizer's people and the platform's administrators. */
+/** Somebody who signs in with a password: buyers, an organizer's people and the platform's administrators. */
 @Entity('account')
 export class Account {
   @PrimaryColumn({ type: 'uuid' })
@@ -34,8 +34,9 @@ export class Account {
   @Column({ type: 'text' })
   role!: AccountRole;
 
-  @Column({ type: 'uuid' })
-  organizerId!: string;
+  /** Null for a buyer. */
+  @Column({ type: 'uuid', nullable: true })
+  organizerId!: string | null;
 
   @ManyToOne(() => Organizer)
   @JoinColumn({ name: 'organizer_id' })

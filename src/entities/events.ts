@@ -20,6 +20,22 @@ registerEnumType(EventState, {
   description: 'DRAFT: only its organizer sees it. PUBLISHED: it has an inventory. CLOSED: its sale is over.',
 });
 
+export const WaitingRoom = { AUTO: 'AUTO', ALWAYS: 'ALWAYS', NEVER: 'NEVER' } as const;
+export type WaitingRoom = (typeof WaitingRoom)[keyof typeof WaitingRoom];
+registerEnumType(WaitingRoom, {
+  name: 'WaitingRoom',
+  description:
+    'AUTO: whoever comes holds seats at once; a line forms by itself when more come than may be admitted. ALWAYS: everybody joins the line first. NEVER: there is no line.',
+});
+
+export const Identity = { ANONYMOUS: 'ANONYMOUS', EMAIL: 'EMAIL', ACCOUNT: 'ACCOUNT' } as const;
+export type Identity = (typeof Identity)[keyof typeof Identity];
+registerEnumType(Identity, {
+  name: 'Identity',
+  description:
+    'What makes a person of an event. ANONYMOUS: any session. EMAIL: a session of a verified address. ACCOUNT: somebody who has signed in.',
+});
+
 @ObjectType({ description: 'A hall with its seating plan.' })
 @Entity('venue')
 export class Venue {
@@ -52,6 +68,8 @@ export class Venue {
 @ObjectType({ description: 'Something that takes place once and sells places.' })
 @Entity('event')
 @Check('event_state', `state IN ('DRAFT', 'PUBLISHED', 'CLOSED')`)
+@Check('event_waiting_room', `waiting_room IN ('AUTO', 'ALWAYS', 'NEVER')`)
+@Check('event_identity', `identity IN ('ANONYMOUS', 'EMAIL', 'ACCOUNT')`)
 export class Event {
   @Field(() => ID)
   @PrimaryColumn({ type: 'uuid' })
@@ -89,9 +107,13 @@ export class Event {
   @Column({ type: 'timestamptz', precision: 3 })
   saleOpensAt!: Date;
 
-  @Field(() => Boolean, { description: 'Whether a hold needs an admission from the waiting room.' })
-  @Column({ type: 'boolean', default: false })
-  waitingRoom!: boolean;
+  @Field(() => WaitingRoom)
+  @Column({ type: 'text', default: 'AUTO' })
+  waitingRoom!: WaitingRoom;
+
+  @Field(() => Identity)
+  @Column({ type: 'text', default: 'ANONYMOUS' })
+  identity!: Identity;
 
   @Field(() => Float, { description: 'Admissions a second, at most.' })
   @Column({ type: 'double precision' })
@@ -111,6 +133,21 @@ export class Event {
 
   @Column({ type: 'int' })
   holdTtlMs!: number;
+
+  @Field(() => Date, { nullable: true, description: 'Since when the sale is paused.' })
+  @Column({ type: 'timestamptz', precision: 3, nullable: true })
+  pausedAt!: Date | null;
+
+  /** For how long the clock of the sale has stood still in pauses that are over. */
+  @Column({ type: 'bigint', default: 0 })
+  pausedMs!: number;
+
+  /** Plan pixels; null: the middle of all seats. */
+  @Column({ type: 'int', nullable: true })
+  focalX!: number | null;
+
+  @Column({ type: 'int', nullable: true })
+  focalY!: number | null;
 
   @CreateDateColumn({ type: 'timestamptz', precision: 3 })
   createdAt!: Date;
@@ -134,6 +171,60 @@ export class EventCategory {
 
   @Column({ type: 'int' })
   feeMinor!: number;
+}
+
+/**
+ * Seats that are kept for somebody: sponsors, a presale, the box office. Letter A is the wheelchair places and their companions' seats, which
+ * every event has.
+ */
+@ObjectType('Channel', { description: 'Seats that are kept for somebody; to everybody else they read x.' })
+@Entity('event_channel')
+@Index('event_channel_name', ['eventId', 'name'], { unique: true })
+@Check('event_channel_letter', `letter ~ '^[A-Z]$'`)
+export class EventChannel {
+  @PrimaryColumn({ type: 'uuid' })
+  eventId!: string;
+
+  @Field(() => ID, { name: 'id' })
+  @PrimaryColumn({ type: 'text' })
+  letter!: string;
+
+  @ManyToOne(() => Event)
+  @JoinColumn({ name: 'event_id' })
+  event?: Relation<Event>;
+
+  @Field(() => String)
+  @Column({ type: 'text' })
+  name!: string;
+
+  /** SHA-256 of the code that opens it; null: only the organizer's people use it. */
+  @Column({ type: 'text', nullable: true })
+  accessCodeHash!: string | null;
+
+  @Field(() => Date, { nullable: true, description: "From this instant its seats are everybody's." })
+  @Column({ type: 'timestamptz', precision: 3, nullable: true })
+  releaseAt!: Date | null;
+}
+
+/** Says that whoever knows a code is a person who has a place in an event's line. The code itself is kept by its owner alone. */
+@Entity('recovery_code')
+export class RecoveryCode {
+  /** SHA-256 of the code. */
+  @PrimaryColumn({ type: 'text' })
+  hash!: string;
+
+  @Column({ type: 'uuid' })
+  eventId!: string;
+
+  @ManyToOne(() => Event)
+  @JoinColumn({ name: 'event_id' })
+  event?: Relation<Event>;
+
+  @Column({ type: 'text' })
+  personId!: string;
+
+  @CreateDateColumn({ type: 'timestamptz', precision: 3 })
+  createdAt!: Date;
 }
 
 /** A version of an event's layout; a later version only adds seats. */
@@ -172,6 +263,18 @@ export class Inventory {
   @Column({ type: 'int' })
   capacity!: number;
 
+  /** One letter a seat: whose it is when it is free. `.` everybody's, `A` to `Z` a channel's, `x` nobody's. */
+  @Column({ type: 'text' })
+  channels!: string;
+
+  /** When the sale was first seen open: from then on nobody is in a lobby any more. */
+  @Column({ type: 'timestamptz', precision: 3, nullable: true })
+  openedAt!: Date | null;
+
+  /** No number of the line above this one has been given. Written before they are. */
+  @Column({ type: 'int', default: 0 })
+  lineNumbers!: number;
+
   /** Hexadecimal; made by the platform when the event is published and shown to nobody before the draw. */
   @Column({ type: 'text' })
   drawSeed!: string;
@@ -179,4 +282,8 @@ export class Inventory {
   /** SHA-256 over the lobby's list, written before the seed is used. */
   @Column({ type: 'text', nullable: true })
   drawListHash!: string | null;
+
+  /** The lobby's list itself: sorted entry ids, 16 bytes each. Written with its hash. */
+  @Column({ type: 'bytea', nullable: true, select: false })
+  drawList!: Buffer | null;
 }

@@ -1,4 +1,4 @@
-import { GoneNumbers, pushIntervalMs } from '../domain/line.js';
+import { estimateWait, GoneNumbers, type Pace, parsePace, pushIntervalMs, type WaitEstimate } from '../domain/line.js';
 import { limits } from '../limits.js';
 import type { Channels } from './channels.js';
 import { Watch } from './watch.js';
@@ -7,6 +7,9 @@ export interface LoadedLine {
   readonly generation: number;
   readonly version: number;
   readonly phase: string;
+  readonly pace: Pace | null;
+  /** Places of before the loss of Redis are being put back. */
+  readonly recovering: boolean;
   readonly gone: Uint8Array;
 }
 
@@ -14,8 +17,15 @@ interface LineMessage {
   readonly g: number;
   readonly v: number;
   readonly p: string;
-  readonly n?: readonly number[];
-  readonly e?: readonly string[];
+  /** Pace. */
+  readonly t: string;
+  /** 1 while places of before the loss of Redis are being put back. */
+  readonly r: 0 | 1;
+  /** 1: the lobby has got its numbers. */
+  readonly d: 0 | 1;
+  /** Numbers that have gone, and entries of which something is new. */
+  readonly n: readonly number[];
+  readonly e: readonly string[];
 }
 
 /** One watched place. `stored` is what Redis last said of it; positions come from the mirror. */
@@ -28,14 +38,17 @@ interface WatchedPlace<P> {
   /** Something other than the passing of time is to be told. */
   changed: boolean;
   dueAtMs: number;
+  /** The position told last: it never rises, whatever else changes. */
+  aheadTold: number;
   watch: Watch<PlacePush<P>>;
 }
 
 export interface PlacePush<P> {
   readonly stored: P;
   readonly phase: string;
-  /** Null in the lobby and in a final state. */
+  /** Null in the lobby, while the line is being recovered, and in a final state. */
   readonly peopleAhead: number | null;
+  readonly estimate: WaitEstimate | null;
   /** Within how many milliseconds another push follows; null when none is promised. */
   readonly nextPushInMs: number | null;
 }
@@ -59,6 +72,8 @@ export interface LineSource<P> {
   load(): Promise<LoadedLine | null>;
   /** Places by entry id; one that is gone is left out. Null when the generation has ended or nobody knows yet. */
   readPlaces(generation: number, entryIds: readonly string[]): Promise<ReadonlyMap<string, P> | null>;
+  /** Puts places of an earlier generation, as this process served them, back into the present one. */
+  restore(generation: number, places: readonly P[]): Promise<void>;
   facts(place: P): PlaceFacts;
   nowMs(): number;
 }
@@ -73,8 +88,12 @@ export class LineMirror<P> {
   readonly #places = new Map<string, Set<WatchedPlace<P>>>();
   #gone = new GoneNumbers();
   #generation = 0;
+  /** The generation in which the places served here are known to Redis. */
+  #served = 0;
   #version = -1;
   #phase = '';
+  #pace: Pace | null = null;
+  #recovering = false;
   /** Messages that arrived while the line is being read; null at other times. */
   #pending: LineMessage[] | null = null;
   #stale = true;
@@ -121,8 +140,17 @@ export class LineMirror<P> {
     return this.#generation;
   }
 
-  peopleAhead(number: number): number | null {
-    return number === 0 || this.#version < 0 ? null : Math.max(0, this.#gone.ahead(number));
+  /** How many are ahead of a number and how long that will take, as far as anybody can tell now. */
+  outlook(generation: number, number: number): Pick<PlacePush<P>, 'peopleAhead' | 'estimate'> {
+    // In another generation than this process knows, the number means nothing here yet.
+    if (number === 0 || generation !== this.#generation || this.#recovering)
+      return { peopleAhead: null, estimate: null };
+    return this.#estimated(Math.max(0, this.#gone.ahead(number)));
+  }
+
+  #estimated(peopleAhead: number): Pick<PlacePush<P>, 'peopleAhead' | 'estimate'> {
+    const moving = this.#phase === 'OPEN' && this.#pace !== null;
+    return { peopleAhead, estimate: moving ? estimateWait(peopleAhead, this.#pace!) : null };
   }
 
   /**
@@ -130,7 +158,9 @@ export class LineMirror<P> {
    * shown a position behind the one they saw there.
    */
   async reached(generation: number, version: number): Promise<void> {
-    if (this.#stopped || generation !== this.#generation || version <= this.#version) return;
+    if (this.#stopped) return;
+    if (generation !== this.#generation) return this.reload();
+    if (version <= this.#version) return;
     const sinceMs = this.#source.nowMs();
     await new Promise<void>((resolve) => this.#behind.push({ version, sinceMs, resolve }));
   }
@@ -158,6 +188,7 @@ export class LineMirror<P> {
       generation,
       changed: true,
       dueAtMs: 0,
+      aheadTold: Number.POSITIVE_INFINITY,
       watch: new Watch(
         () => this.#pull(place),
         () => this.#forget(place),
@@ -208,15 +239,42 @@ export class LineMirror<P> {
     this.#gone = GoneNumbers.fromBitmap(loaded.gone);
     this.#generation = loaded.generation;
     this.#version = loaded.version;
+    this.#pace = loaded.pace;
+    this.#recovering = loaded.recovering;
     this.#enter(loaded.phase);
     this.#release((behind) => behind.version <= loaded.version);
     for (const message of pending) this.#receive(message);
-    // Redis may have forgotten who is served here, and what happened to them was not heard.
+    const isAnother = this.#served > 0 && loaded.generation !== this.#served;
+    if (isAnother && loaded.recovering) void this.#restore();
+    else {
+      this.#served = loaded.generation;
+      this.#lookAtAll();
+    }
+  }
+
+  /** Redis may have forgotten who is served here, and what happened to them was not heard. */
+  #lookAtAll(): void {
     for (const entryId of this.#places.keys()) {
       this.#seen.add(entryId);
       this.#moved.add(entryId);
     }
     void this.#readMoved();
+  }
+
+  /** Redis has lost the line: those who are served here get their places back before anything is told of them. */
+  async #restore(): Promise<void> {
+    const generation = this.#generation;
+    const served = [...this.#places.values()].flatMap((places) => [...places].slice(0, 1).map(({ stored }) => stored));
+    try {
+      for (let at = 0; at < served.length; at += limits.restoreBatch)
+        await this.#source.restore(generation, served.slice(at, at + limits.restoreBatch));
+      this.#served = generation;
+    } catch {
+      // What could not be put back now is with the next reading.
+      this.#stale = true;
+      return;
+    }
+    this.#lookAtAll();
   }
 
   #receive(message: LineMessage): void {
@@ -232,8 +290,9 @@ export class LineMirror<P> {
       return;
     }
     this.#version = message.v;
-    for (const number of message.n ?? []) this.#gone.add(number);
-    for (const entryId of message.e ?? []) {
+    this.#pace = parsePace(message.t);
+    for (const number of message.n) this.#gone.add(number);
+    for (const entryId of message.e) {
       if (!this.#places.has(entryId)) continue;
       this.#moved.add(entryId);
       // Whoever waits and was just said to be away is served here after all.
@@ -241,6 +300,10 @@ export class LineMirror<P> {
     }
     this.#enter(message.p);
     this.#release((behind) => behind.version <= message.v);
+    const recovered = this.#recovering && message.r === 0;
+    this.#recovering = message.r === 1;
+    // Numbers that were given back or drawn are no longer gone, which no message tells one by one.
+    if (recovered || message.d === 1) this.reload();
     void this.#readMoved();
   }
 
@@ -252,12 +315,8 @@ export class LineMirror<P> {
 
   #enter(phase: string): void {
     if (phase === this.#phase) return;
-    const numbered = this.#phase === 'DRAWING' || this.#phase === 'LOBBY';
     this.#phase = phase;
-    for (const [entryId, places] of this.#places) {
-      if (numbered) this.#moved.add(entryId);
-      for (const place of places) place.changed = true;
-    }
+    for (const places of this.#places.values()) for (const place of places) place.changed = true;
   }
 
   #readAgain(entryId: string): void {
@@ -308,12 +367,19 @@ export class LineMirror<P> {
     const nowMs = this.#source.nowMs();
     if (!this.#isDue(place, nowMs)) return null;
     place.changed = false;
-    const { waiting, number } = place.facts;
-    const peopleAhead = waiting ? this.peopleAhead(number) : null;
-    const nextPushInMs = waiting ? pushIntervalMs(peopleAhead) : null;
+    const { waiting } = place.facts;
+    const outlook = waiting ? this.#outlookOf(place) : { peopleAhead: null, estimate: null };
+    const nextPushInMs = waiting ? pushIntervalMs(outlook.peopleAhead) : null;
     // Sent a little before it is due, so that the promise is kept with a tick and a network in between.
     if (nextPushInMs !== null) place.dueAtMs = nowMs + nextPushInMs - limits.presenceEveryMs;
-    return { stored: place.stored, phase: this.#phase, peopleAhead, nextPushInMs };
+    return { stored: place.stored, phase: this.#phase, ...outlook, nextPushInMs };
+  }
+
+  #outlookOf(place: WatchedPlace<P>): Pick<PlacePush<P>, 'peopleAhead' | 'estimate'> {
+    const outlook = this.outlook(place.generation, place.facts.number);
+    if (outlook.peopleAhead === null) return outlook;
+    place.aheadTold = Math.min(place.aheadTold, outlook.peopleAhead);
+    return outlook.peopleAhead === place.aheadTold ? outlook : this.#estimated(place.aheadTold);
   }
 
   #isDue(place: WatchedPlace<P>, nowMs: number): boolean {

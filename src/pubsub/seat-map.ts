@@ -25,14 +25,22 @@ export interface SeatDeltaUpdate extends SeatCursor {
 
 export type SeatUpdate = SeatSnapshotUpdate | SeatDeltaUpdate;
 
-/** Index ranges `[first, count]` of the watched part of a hall; null is all of it. */
-export type WatchedRanges = { readonly key: string; readonly ranges: readonly (readonly [number, number])[] } | null;
+/** What somebody watches of a hall, and as whom. Whoever has the same key is told the same. */
+export interface WatchedPart {
+  readonly key: string;
+  /** Index ranges `[first, count]`; null: all of it. */
+  readonly ranges: readonly (readonly [number, number])[] | null;
+  /** Letters of the channels whose seats they may see; to everybody else those read `x`. */
+  readonly channels: string;
+}
 
 export interface LoadedSeats {
   readonly generation: number;
   readonly version: number;
   readonly layoutVersion: number;
   readonly status: string;
+  /** Whose each seat is when it is free; empty when all are everybody's. */
+  readonly channels: string;
 }
 
 interface SeatMessage {
@@ -42,6 +50,8 @@ interface SeatMessage {
   readonly l: number;
   readonly i: string;
   readonly s: string;
+  /** The channel to which all of these seats have moved. */
+  readonly c?: string;
   /** A hold whose deadline moved. */
   readonly h?: string;
 }
@@ -65,6 +75,10 @@ export class SeatMapMirror {
   readonly #merged = new Map<string, { seats: string; states: string }>();
   readonly #snapshots = new Map<string, SeatSnapshotUpdate>();
   #status: string[] = [];
+  /** Empty while every seat is everybody's. */
+  #channels: string[] = [];
+  /** Version at which a seat last moved to another channel, by index. */
+  readonly #recast = new Map<number, number>();
   #generation = 0;
   #version = -1;
   #layoutVersion = 0;
@@ -129,27 +143,42 @@ export class SeatMapMirror {
   }
 
   /** Made once per version for all who ask for the same part. */
-  snapshot(watched: WatchedRanges): SeatSnapshotUpdate {
-    const key = watched?.key ?? '';
-    const made = this.#snapshots.get(key);
+  snapshot(watched: WatchedPart): SeatSnapshotUpdate {
+    const made = this.#snapshots.get(watched.key);
     if (made !== undefined) return made;
-    const parts = watched?.ranges.map(([first, count]) => this.#status.slice(first, first + count).join(''));
+    const parts = (watched.ranges ?? [[0, this.#status.length]]).map(([first, count]) => {
+      const letters = this.#status.slice(first, first + count);
+      if (this.#channels.length === 0) return letters.join('');
+      return letters.map((_, at) => this.#shown(first + at, watched)).join('');
+    });
     const snapshot: SeatSnapshotUpdate = {
       kind: 'snapshot',
       epoch: this.epoch,
       version: this.#version,
       layoutVersion: this.#layoutVersion,
-      states: parts === undefined ? this.#status.join('') : parts.join(''),
+      states: parts.join(''),
     };
-    this.#snapshots.set(key, snapshot);
+    if (this.#snapshots.size < limits.deltaRing) this.#snapshots.set(watched.key, snapshot);
     return snapshot;
+  }
+
+  /** The letter of a seat as these watchers see it. What is free in a channel of theirs is free. */
+  #shown(index: number, watched: WatchedPart): string {
+    if (!this.#isShown(index, watched)) return 'x';
+    const letter = this.#status[index]!;
+    return letter >= 'A' && letter <= 'Z' ? '.' : letter;
+  }
+
+  #isShown(index: number, { channels }: WatchedPart): boolean {
+    const channel = this.#channels[index] ?? '.';
+    return channel === '.' || channels.includes(channel);
   }
 
   /**
    * A stream that begins with what is new since `since`: one delta, empty if nothing is, while the changes are still known; else a
    * snapshot.
    */
-  watch(watched: WatchedRanges, since: SeatCursor | null): Watch<SeatUpdate> {
+  watch(watched: WatchedPart, since: SeatCursor | null): Watch<SeatUpdate> {
     let cursor: SeatCursor | null = since;
     let scanned = since?.version ?? -1;
     let greeted = false;
@@ -233,6 +262,8 @@ export class SeatMapMirror {
     this.#version = loaded.version;
     this.#layoutVersion = loaded.layoutVersion;
     this.#status = [...loaded.status];
+    this.#channels = [...loaded.channels];
+    this.#recast.clear();
     this.#expected = -1;
     this.#dirty = true;
     for (const listener of this.#listeners) listener({ indexes: [], holdId: null });
@@ -253,11 +284,20 @@ export class SeatMapMirror {
       return;
     }
     for (const [at, index] of indexes.entries()) this.#status[index] = message.s[at]!;
+    if (message.c !== undefined) this.#moveTo(message.c, indexes, message.v);
     this.#version = message.v;
     this.#snapshots.clear();
-    this.#ring.push({ fromVersion: message.f, version: message.v, indexes, letters: message.s });
+    this.#ring.push({ fromVersion: message.f, version: message.v, indexes });
     this.#dirty = true;
     for (const listener of this.#listeners) listener({ indexes, holdId: null });
+  }
+
+  #moveTo(channel: string, indexes: readonly number[], version: number): void {
+    if (this.#channels.length === 0) this.#channels = this.#status.map(() => '.');
+    for (const index of indexes) {
+      this.#channels[index] = channel;
+      this.#recast.set(index, version);
+    }
   }
 
   #tick(): void {
@@ -293,22 +333,25 @@ export class SeatMapMirror {
     this.#expectedTicks = 0;
   }
 
-  /** The merged change since a version within the watched ranges, made once for all who ask for the same; null: no longer known. */
-  #since(version: number, watched: WatchedRanges): { seats: string; states: string } | null {
+  /** The merged change since a version within what is watched, made once for all who ask for the same; null: no longer known. */
+  #since(version: number, watched: WatchedPart): { seats: string; states: string } | null {
     if (version === this.#version) return { seats: '', states: '' };
-    const key = `${version}-${this.#version}|${watched?.key ?? ''}`;
+    const key = `${version}-${this.#version}|${watched.key}`;
     const made = this.#merged.get(key);
     if (made !== undefined) return made;
     const all = this.#ring.since(version);
     if (all === null) return null;
+    const { ranges } = watched;
     const within = (index: number) =>
-      watched === null || watched.ranges.some(([first, count]) => index >= first && index < first + count);
+      ranges === null || ranges.some(([first, count]) => index >= first && index < first + count);
     const seats: number[] = [];
     let states = '';
-    for (const [at, index] of all.indexes.entries()) {
-      if (!within(index)) continue;
+    for (const index of all) {
+      // Of a seat that was and is another channel's, nothing is told, not even that it moved.
+      const told = this.#isShown(index, watched) || (this.#recast.get(index) ?? 0) > version;
+      if (!told || !within(index)) continue;
       seats.push(index);
-      states += all.letters[at];
+      states += this.#shown(index, watched);
     }
     const merged = { seats: seats.join(','), states };
     if (this.#merged.size < limits.deltaRing) this.#merged.set(key, merged);

@@ -1,8 +1,9 @@
 import type { Redis } from 'ioredis';
+import type { Pace } from '../domain/line.js';
+import { parsePace } from '../domain/line.js';
 import { limits } from '../limits.js';
-import { eventKeys } from './keys.js';
-import { isDistrusted, runScript, type ScriptReply, unknownCode } from './script.js';
-import type { EventRef } from './seat-holds.js';
+import type { EventRef } from './keys.js';
+import { runBinaryScript, runScript, type ScriptReply, unknownCode } from './script.js';
 
 export const linePhases = ['LOBBY', 'DRAWING', 'OPEN', 'PAUSED', 'SOLD_OUT', 'CLOSED'] as const;
 export type LinePhase = (typeof linePhases)[number];
@@ -21,17 +22,19 @@ export interface StoredPlace {
   readonly phase: LinePhase;
   /** Of the line when this was read: a position shown with it must know at least as much. */
   readonly lineVersion: number;
+  /** How far the clock of the sale, which stands still in pauses, was behind the event's time. */
+  readonly shiftMs: number;
   readonly nowMs: number;
 }
 
 export type PlaceAnswer =
   | { readonly code: 'OK'; readonly place: StoredPlace }
-  | { readonly code: 'WRONG_EPOCH' | 'NO_ENTRY' | 'NOT_YOURS' | 'QUEUE_FULL' | 'SALE_CLOSED' };
+  | { readonly code: 'WRONG_EPOCH' | 'NO_ENTRY' | 'NOT_YOURS' | 'QUEUE_FULL' | 'SALE_CLOSED' | 'NUMBERS' };
 
 function decodePlace(script: 'line.join' | 'line.leave' | 'line.read', reply: ScriptReply): PlaceAnswer {
   switch (reply.code) {
     case 'OK': {
-      const [entryId, number, person, state, since, endsAt, phase, lineVersion] = reply.values;
+      const [entryId, number, person, state, since, endsAt, phase, lineVersion, shift] = reply.values;
       return {
         code: 'OK',
         place: {
@@ -43,6 +46,7 @@ function decodePlace(script: 'line.join' | 'line.leave' | 'line.read', reply: Sc
           admissionEndsAtMs: endsAt ? Number(endsAt) : null,
           phase: phase as LinePhase,
           lineVersion: Number(lineVersion),
+          shiftMs: Number(shift),
           nowMs: reply.nowMs,
         },
       };
@@ -52,6 +56,7 @@ function decodePlace(script: 'line.join' | 'line.leave' | 'line.read', reply: Sc
     case 'NOT_YOURS':
     case 'QUEUE_FULL':
     case 'SALE_CLOSED':
+    case 'NUMBERS':
       return { code: reply.code };
     default:
       return unknownCode(script, reply.code);
@@ -64,24 +69,17 @@ export async function joinLine(
   ref: EventRef,
   join: { readonly person: string; readonly newEntryId: string },
 ): Promise<PlaceAnswer> {
-  const reply = await runScript(
-    client,
+  const { pollPresenceMs, lineEntries, processLeaseMs } = limits;
+  const { person, newEntryId } = join;
+  return decodePlace(
     'line.join',
-    eventKeys(ref.eventId).meta,
-    ref.generation,
-    join.person,
-    join.newEntryId,
-    limits.pollPresenceMs,
-    limits.lineEntries,
-    limits.processLeaseMs,
+    await runScript(client, 'line.join', ref, person, newEntryId, pollPresenceMs, lineEntries, processLeaseMs),
   );
-  return decodePlace('line.join', reply);
 }
 
 /** Source: scripts/line.leave.lua. */
 export async function leaveLine(client: Redis, ref: EventRef, entryId: string, person: string): Promise<PlaceAnswer> {
-  const reply = await runScript(client, 'line.leave', eventKeys(ref.eventId).meta, ref.generation, entryId, person);
-  return decodePlace('line.leave', reply);
+  return decodePlace('line.leave', await runScript(client, 'line.leave', ref, entryId, person));
 }
 
 /** Source: scripts/line.read.lua. Counts as presence if `pollingPerson` owns the place; null leaves presence alone. */
@@ -91,18 +89,11 @@ export async function readPlace(
   entryId: string,
   pollingPerson: string | null,
 ): Promise<PlaceAnswer> {
-  const key = eventKeys(ref.eventId).meta;
-  const reply = await runScript(
-    client,
+  const { pollPresenceMs, processLeaseMs } = limits;
+  return decodePlace(
     'line.read',
-    key,
-    ref.generation,
-    entryId,
-    pollingPerson ?? '',
-    limits.pollPresenceMs,
-    limits.processLeaseMs,
+    await runScript(client, 'line.read', ref, entryId, pollingPerson ?? '', pollPresenceMs, processLeaseMs),
   );
-  return decodePlace('line.read', reply);
 }
 
 /** Source: scripts/line.presence.lua. Answers false when the event is being rebuilt. */
@@ -111,17 +102,18 @@ export async function reportPresence(
   ref: EventRef,
   report: { readonly processId: string; readonly seen: readonly string[]; readonly lost: readonly string[] },
 ): Promise<boolean> {
+  const { processId, seen, lost } = report;
+  const { absenceMs, processLeaseMs } = limits;
   const reply = await runScript(
     client,
     'line.presence',
-    eventKeys(ref.eventId).meta,
-    ref.generation,
-    report.processId,
-    limits.absenceMs,
-    limits.processLeaseMs,
-    report.seen.length,
-    ...report.seen,
-    ...report.lost,
+    ref,
+    processId,
+    absenceMs,
+    processLeaseMs,
+    seen.length,
+    ...seen,
+    ...lost,
   );
   return reply.code === 'OK';
 }
@@ -132,18 +124,23 @@ export interface AdmissionRound {
   readonly phase: LinePhase;
 }
 
-/** Source: scripts/line.admit.lua. Answers null when the event is being rebuilt. */
-export async function admitFromLine(client: Redis, ref: EventRef): Promise<AdmissionRound | null> {
+/** Source: scripts/line.admit.lua. `checkoutsPerSecond` is what the payment provider can serve of this event; 0: no bound. */
+export async function admitFromLine(
+  client: Redis,
+  ref: EventRef,
+  checkoutsPerSecond = 0,
+): Promise<AdmissionRound | null> {
   const reply = await runScript(
     client,
     'line.admit',
-    eventKeys(ref.eventId).meta,
-    ref.generation,
+    ref,
     limits.admitBatch,
     limits.admitWork,
     limits.processLeaseMs,
     limits.sweepHolds,
     limits.tombstoneMs,
+    Math.round(checkoutsPerSecond * 1_000),
+    limits.shoppersPerSeat,
   );
   if (reply.code !== 'OK') return null;
   const [admitted, waiting, phase] = reply.values;
@@ -157,30 +154,67 @@ export async function applyDraw(
   alreadyNumbered: number,
   entryIds: readonly string[],
 ): Promise<{ readonly numbered: number; readonly lobbySize: number } | null> {
-  const key = eventKeys(ref.eventId).meta;
-  const reply = await runScript(client, 'line.draw', key, ref.generation, alreadyNumbered, ...entryIds);
+  const reply = await runScript(client, 'line.draw', ref, alreadyNumbered, ...entryIds);
   if (reply.code !== 'OK') return null;
   return { numbered: Number(reply.values[0]), lobbySize: Number(reply.values[1]) };
+}
+
+/** Source: scripts/line.numbers.lua. */
+export async function allowNumbers(client: Redis, ref: EventRef, to: number): Promise<void> {
+  await runScript(client, 'line.numbers', ref, to);
+}
+
+/** A place of before the loss of Redis, as the platform itself knows or has signed it. */
+export interface RestorablePlace {
+  readonly entryId: string;
+  readonly person: string;
+  readonly number: number;
+  readonly state: 'W' | 'A';
+  readonly sinceMs: number;
+  /** By the clock of the sale; 0 for somebody who waits. */
+  readonly endsAtMs: number;
+}
+
+/** Source: scripts/line.restore.lua. `processId` serves them; null: somebody asked. Null when the event is being rebuilt. */
+export async function restorePlaces(
+  client: Redis,
+  ref: EventRef,
+  processId: string | null,
+  places: readonly RestorablePlace[],
+): Promise<readonly boolean[] | null> {
+  const reply = await runScript(
+    client,
+    'line.restore',
+    ref,
+    processId ?? '@',
+    limits.pollPresenceMs,
+    limits.lineEntries,
+    ...places.flatMap((p) => [p.entryId, p.person, p.number, p.state, p.sinceMs, p.endsAtMs]),
+  );
+  if (reply.code !== 'OK') return null;
+  return reply.values.slice(1).map((done) => done === '1');
 }
 
 export interface LineSnapshot {
   readonly version: number;
   readonly phase: LinePhase;
+  readonly pace: Pace | null;
+  /** Places of before the loss of Redis are being put back: no position can be told. */
+  readonly recovering: boolean;
   /** Bit n (most significant bit of a byte first) is 1 when the place with number n is gone. */
   readonly gone: Buffer;
 }
 
 /** Source: scripts/line.snapshot.lua. Null when the event is being rebuilt. */
 export async function snapshotLine(client: Redis, ref: EventRef): Promise<LineSnapshot | null> {
-  if (isDistrusted(client)) return null;
-  const command = (client as unknown as Record<string, (...args: unknown[]) => Promise<(Buffer | number)[]>>)[
-    'line.snapshotBuffer'
-  ]!;
-  const reply = await command.call(client, eventKeys(ref.eventId).meta, ref.generation);
-  if (String(reply[0]) !== 'OK') return null;
+  const reply = await runBinaryScript(client, 'line.snapshot', ref);
+  if (reply === null || String(reply[0]) !== 'OK') return null;
+  const [, , version, phase, pace, recovering, gone] = reply;
   return {
-    version: Number(String(reply[2])),
-    phase: String(reply[3]) as LinePhase,
-    gone: reply[4] as Buffer,
+    version: Number(String(version)),
+    phase: String(phase) as LinePhase,
+    pace: parsePace(String(pace)),
+    recovering: Number(recovering) === 1,
+    gone: gone as Buffer,
   };
 }

@@ -1,10 +1,9 @@
 import type { Redis } from 'ioredis';
-import { eventKeys } from './keys.js';
+import type { EventRef } from './keys.js';
 import type { LinePhase } from './line.js';
 import { fieldsOf, runScript } from './script.js';
-import type { EventRef } from './seat-holds.js';
 
-/** The counts of a sale at one version of the inventory. Fields of `counts` are `category:letter` and `category:revenue`. */
+/** The counts of a sale at one version of the inventory. Fields of `counts` are `category:letter` and `category:revenue`; a free place is counted under the letter of its channel. */
 export interface SalesCounts {
   readonly generation: number;
   readonly version: number;
@@ -19,7 +18,7 @@ export interface SalesCounts {
 
 /** Source: scripts/sales.read.lua. Null when the event is being rebuilt. */
 export async function readSales(client: Redis, ref: EventRef): Promise<SalesCounts | null> {
-  const reply = await runScript(client, 'sales.read', eventKeys(ref.eventId).meta, ref.generation);
+  const reply = await runScript(client, 'sales.read', ref);
   if (reply.code !== 'OK') return null;
   const [version, waiting, admitted, phase, countFields, ...fields] = reply.values;
   return {

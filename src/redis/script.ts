@@ -1,27 +1,35 @@
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
+import { type EventRef, eventKeys } from './keys.js';
 
 const folder = new URL('.', import.meta.url);
 
-/** Reads a script and puts the text of its includes in place. Scripts are files, so that they can be read and diffed. */
+/**
+ * Reads a script and puts the text of its includes in place. Scripts are files, so that they can be read and diffed. With its first line
+ * Redis refuses the whole script when it could not write (out of memory, read-only), instead of stopping in the middle of it.
+ */
 export function loadScript(name: string, root: URL = folder): string {
   const text = readFileSync(new URL(`scripts/${name}.lua`, root), 'utf8');
-  return text.replace(/^--@include (\w+)$/gm, (_line, include: string) =>
+  const whole = text.replace(/^--@include (\w+)$/gm, (_line, include: string) =>
     readFileSync(new URL(`includes/${include}.lua`, root), 'utf8'),
   );
+  return `#!lua\n${whole}`;
 }
 
 /** The scripts, by file name. */
 export const scriptNames = [
   'seats.hold',
   'seats.read',
+  'seats.change',
   'seats.extend',
   'seats.release',
   'seats.checkout',
   'seats.confirm',
   'seats.issue',
   'seats.sold',
+  'seats.return',
   'seats.free',
+  'seats.allocate',
   'seats.snapshot',
   'sales.read',
   'line.join',
@@ -30,6 +38,8 @@ export const scriptNames = [
   'line.presence',
   'line.admit',
   'line.draw',
+  'line.numbers',
+  'line.restore',
   'line.snapshot',
   'event.settings',
   'provider.quota',
@@ -52,31 +62,56 @@ export function defineScripts(client: Redis): void {
   for (const name of scriptNames) client.defineCommand(name, { numberOfKeys: 1, lua: loadScript(name) });
 }
 
-const distrusted = new WeakSet<Redis>();
+const servers = new WeakMap<Redis, string>();
 
-/** From here on scripts answer WRONG_EPOCH without being sent: nobody knows yet which server is behind this connection. */
-export function distrust(client: Redis): void {
-  distrusted.add(client);
+/** Says which server is behind a connection; null: nobody knows, and scripts answer WRONG_EPOCH without being sent. */
+export function setServer(client: Redis, server: string | null): void {
+  if (server === null) servers.delete(client);
+  else servers.set(client, server);
 }
 
-export function trust(client: Redis): void {
-  distrusted.delete(client);
+/** The identity of the server behind a connection, or null. */
+export function serverOf(client: Redis): string | null {
+  return servers.get(client) ?? null;
 }
 
-export function isDistrusted(client: Redis): boolean {
-  return distrusted.has(client);
+/** A generation on the server it was loaded on: data that a server has from another one, or from before its restart, is not trusted. */
+export function epochOf(generation: number, server: string): string {
+  return `${generation}@${server}`;
 }
 
+/** Runs a script on an event, in the generation the caller believes in, on the server that is behind this connection. */
 export async function runScript(
   client: Redis,
   name: ScriptName,
-  key: string,
+  ref: EventRef,
   ...args: ScriptValue[]
 ): Promise<ScriptReply> {
-  if (isDistrusted(client)) return { code: 'WRONG_EPOCH', nowMs: 0, values: [] };
-  const command = (client as unknown as Record<string, DefinedCommand>)[name]!;
-  const reply = (await command.call(client, key, ...args)) as (string | number)[];
+  const reply = await callScript(client, name, ref, args);
+  if (reply === null) return { code: 'WRONG_EPOCH', nowMs: 0, values: [] };
   return { code: String(reply[0]), nowMs: Number(reply[1] ?? 0), values: reply.slice(2).map(String) };
+}
+
+/** The raw answer of a script with a binary value in it; null where no server is known. */
+export async function runBinaryScript(
+  client: Redis,
+  name: ScriptName,
+  ref: EventRef,
+  ...args: ScriptValue[]
+): Promise<readonly (Buffer | number)[] | null> {
+  return (await callScript(client, `${name}Buffer`, ref, args)) as (Buffer | number)[] | null;
+}
+
+async function callScript(
+  client: Redis,
+  command: string,
+  ref: EventRef,
+  args: readonly ScriptValue[],
+): Promise<unknown[] | null> {
+  const server = serverOf(client);
+  if (server === null) return null;
+  const run = (client as unknown as Record<string, DefinedCommand>)[command]!;
+  return (await run.call(client, eventKeys(ref).meta, epochOf(ref.generation, server), ...args)) as unknown[];
 }
 
 export async function runNumberScript(

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
-import { createUnionType, Field, Int, InterfaceType, ObjectType } from 'type-graphql';
-import { type ErrorCode, errorCatalogue, type Refusal } from '../domain/errors.js';
+import { createUnionType, Field, ID, Int, InterfaceType, ObjectType, registerEnumType } from 'type-graphql';
+import { type ErrorCode, errorCatalogue, type Refusal, type SeatOfferValue } from '../domain/errors.js';
 
 @InterfaceType('UserError', {
   description: 'An expected refusal. PROTOCOL.md says for every code what it means and what a client does next.',
@@ -26,12 +26,32 @@ class PlanErrorType {
   message!: string;
 }
 
+const SeatOfferKind = { SPLIT: 'SPLIT', OTHER_SECTION: 'OTHER_SECTION', OTHER_CATEGORY: 'OTHER_CATEGORY' } as const;
+registerEnumType(SeatOfferKind, {
+  name: 'SeatOfferKind',
+  description:
+    'SPLIT: as many seats in the fewest blocks. OTHER_SECTION: a block of the same category elsewhere. OTHER_CATEGORY: a block of another category.',
+});
+
+@ObjectType({ description: 'Seats that were free a moment ago. They are not held: hold them by their ids.' })
+class SeatOffer {
+  @Field(() => SeatOfferKind)
+  kind!: SeatOfferValue['kind'];
+
+  @Field(() => [ID])
+  seatIds!: string[];
+
+  @Field(() => ID)
+  categoryId!: string;
+}
+
 const extraTypes = {
   Int: () => Int,
   String: () => String,
   DateTime: () => Date,
   IDs: () => [String],
   PlanErrors: () => [PlanErrorType],
+  SeatOffers: () => [SeatOffer],
 } as const;
 
 /** SEATS_UNAVAILABLE → SeatsUnavailable. */

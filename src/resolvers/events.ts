@@ -14,10 +14,12 @@ import {
   Root,
   registerEnumType,
 } from 'type-graphql';
-import { refuse } from '../domain/errors.js';
+import { invalidInput, isRefusal, refuse } from '../domain/errors.js';
 import { isUuid } from '../domain/ids.js';
-import { Event, Venue } from '../entities/events.js';
+import { Event, EventChannel, Identity, Venue, WaitingRoom } from '../entities/events.js';
 import { limits } from '../limits.js';
+import type { AllocateSeats, SeatRange } from '../services/channels.js';
+import { maySteer } from '../services/sales.js';
 import { asViewer, type Context, clientError, payload } from './context.js';
 import { commonErrors, errorUnion } from './errors.js';
 import { Category, describeCategories } from './seat-map.js';
@@ -26,6 +28,7 @@ const SaleState = {
   DRAFT: 'DRAFT',
   SCHEDULED: 'SCHEDULED',
   OPEN: 'OPEN',
+  PAUSED: 'PAUSED',
   SOLD_OUT: 'SOLD_OUT',
   CLOSED: 'CLOSED',
 } as const;
@@ -68,6 +71,15 @@ class StandingPlacesInput {
   places!: number;
 }
 
+@InputType()
+class PointInput {
+  @Field(() => Int)
+  x!: number;
+
+  @Field(() => Int)
+  y!: number;
+}
+
 @InputType({
   description:
     'A workshop needs a name, a start, a currency, a price and a number of standing places; everything else has a default.',
@@ -97,8 +109,25 @@ class CreateEventInput {
   @Field(() => [StandingPlacesInput], { defaultValue: [] })
   standing!: StandingPlacesInput[];
 
-  @Field(() => Boolean, { defaultValue: false, description: 'Whether a hold needs an admission.' })
-  waitingRoom!: boolean;
+  @Field(() => WaitingRoom, { defaultValue: 'AUTO' })
+  waitingRoom!: WaitingRoom;
+
+  @Field(() => Identity, { defaultValue: 'ANONYMOUS' })
+  identity!: Identity;
+
+  @Field(() => Date, {
+    nullable: true,
+    description:
+      "When wheelchair places and their companions' seats become everybody's. Defaults to a day before the start.",
+  })
+  accessibleReleaseAt?: Date | null;
+
+  @Field(() => PointInput, {
+    nullable: true,
+    description:
+      'What everybody wants to be near, in pixels of the plan: best available counts from it. Defaults to the middle of all seats.',
+  })
+  focalPoint?: PointInput | null;
 
   @Field(() => Float, { nullable: true })
   admitPerSecond?: number | null;
@@ -139,8 +168,72 @@ class UpdateAdmissionInput {
   @Field(() => Int, { nullable: true })
   activeCap?: number | null;
 
-  @Field(() => Boolean, { nullable: true })
-  waitingRoom?: boolean | null;
+  @Field(() => WaitingRoom, { nullable: true })
+  waitingRoom?: WaitingRoom | null;
+}
+
+@InputType()
+class PauseSaleInput {
+  @Field(() => ID)
+  eventId!: string;
+}
+
+@InputType()
+class ResumeSaleInput {
+  @Field(() => ID)
+  eventId!: string;
+}
+
+@InputType()
+class SaveChannelInput {
+  @Field(() => ID)
+  eventId!: string;
+
+  @Field(() => String, { description: 'A new name makes a channel; the name of one there changes it.' })
+  name!: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Whoever has it may use the channel. Without one only your own people do.',
+  })
+  accessCode?: string | null;
+
+  @Field(() => Date, { nullable: true, description: "From then on its seats are everybody's; null: never." })
+  releaseAt?: Date | null;
+}
+
+@InputType('SeatRange', { description: 'Exactly one of them.' })
+class SeatRangeInput {
+  @Field(() => [ID], { nullable: true })
+  seatIds?: string[] | null;
+
+  @Field(() => ID, { nullable: true })
+  sectionId?: string | null;
+
+  @Field(() => ID, { nullable: true })
+  categoryId?: string | null;
+}
+
+const Allocation = { CHANNEL: 'CHANNEL', EVERYBODY: 'EVERYBODY', NOBODY: 'NOBODY' } as const;
+type Allocation = keyof typeof Allocation;
+registerEnumType(Allocation, {
+  name: 'Allocation',
+  description: 'CHANNEL: whoever may use the channel. EVERYBODY. NOBODY: the seats are blocked.',
+});
+
+@InputType()
+class AllocateSeatsInput {
+  @Field(() => ID)
+  eventId!: string;
+
+  @Field(() => SeatRangeInput)
+  seats!: SeatRangeInput;
+
+  @Field(() => Allocation)
+  to!: Allocation;
+
+  @Field(() => ID, { nullable: true, description: 'With CHANNEL: which one.' })
+  channelId?: string | null;
 }
 
 const ImportVenueError = errorUnion('ImportVenueError', [
@@ -152,6 +245,10 @@ const ImportVenueError = errorUnion('ImportVenueError', [
 const CreateEventError = errorUnion('CreateEventError', commonErrors);
 const PublishEventError = errorUnion('PublishEventError', [...commonErrors, 'SALE_CLOSED']);
 const UpdateAdmissionError = errorUnion('UpdateAdmissionError', commonErrors);
+const PauseSaleError = errorUnion('PauseSaleError', [...commonErrors, 'SALE_CLOSED']);
+const ResumeSaleError = errorUnion('ResumeSaleError', [...commonErrors, 'SALE_CLOSED']);
+const SaveChannelError = errorUnion('SaveChannelError', commonErrors);
+const AllocateSeatsError = errorUnion('AllocateSeatsError', commonErrors);
 const CloseSaleError = errorUnion('CloseSaleError', commonErrors);
 
 @ObjectType()
@@ -187,6 +284,42 @@ class UpdateAdmissionPayload {
   event!: Event | null;
 
   @Field(() => [UpdateAdmissionError])
+  errors!: object[];
+}
+
+@ObjectType()
+class PauseSalePayload {
+  @Field(() => Event, { nullable: true })
+  event!: Event | null;
+
+  @Field(() => [PauseSaleError])
+  errors!: object[];
+}
+
+@ObjectType()
+class ResumeSalePayload {
+  @Field(() => Event, { nullable: true })
+  event!: Event | null;
+
+  @Field(() => [ResumeSaleError])
+  errors!: object[];
+}
+
+@ObjectType()
+class SaveChannelPayload {
+  @Field(() => EventChannel, { nullable: true })
+  channel!: EventChannel | null;
+
+  @Field(() => [SaveChannelError])
+  errors!: object[];
+}
+
+@ObjectType()
+class AllocateSeatsPayload {
+  @Field(() => Int, { nullable: true, description: 'How many seats that was.' })
+  seats!: number | null;
+
+  @Field(() => [AllocateSeatsError])
   errors!: object[];
 }
 
@@ -265,7 +398,14 @@ export class EventsResolver {
     if (event.state === 'DRAFT' || event.state === 'CLOSED') return event.state;
     const sales = await services.sales.read(event.id);
     if (sales === null || sales.counts.phase === 'LOBBY' || sales.counts.phase === 'DRAWING') return 'SCHEDULED';
-    return sales.counts.phase === 'SOLD_OUT' || sales.counts.phase === 'CLOSED' ? sales.counts.phase : 'OPEN';
+    return sales.counts.phase;
+  }
+
+  @FieldResolver(() => [EventChannel], {
+    description: 'Seats kept for somebody, for the people of its organizer; empty for others.',
+  })
+  channels(@Root() event: Event, @Ctx() { services, viewer }: Context): Promise<EventChannel[]> {
+    return maySteer(viewer, event) ? services.channels.list(event.id) : Promise.resolve([]);
   }
 
   @FieldResolver(() => [Category], { description: 'Price categories; empty for a draft.' })
@@ -299,6 +439,8 @@ export class EventsResolver {
         ...input,
         venueId: input.venueId ?? null,
         saleOpensAt: input.saleOpensAt ?? null,
+        accessibleReleaseAt: input.accessibleReleaseAt ?? null,
+        focalPoint: input.focalPoint ?? null,
         admitPerSecond: input.admitPerSecond ?? null,
         activeCap: input.activeCap ?? null,
         maxSeatsPerHold: input.maxSeatsPerHold ?? null,
@@ -341,4 +483,57 @@ export class EventsResolver {
   ): Promise<CloseSalePayload> {
     return payload('event', await asViewer(context, (viewer) => context.services.events.closeSale(viewer, eventId)));
   }
+
+  @Mutation(() => PauseSalePayload, {
+    description:
+      'Stops admissions and new holds. Every place is kept, running checkouts go on, and all other time stands still, for half an hour at most.',
+  })
+  async pauseSale(
+    @Arg('input', () => PauseSaleInput) { eventId }: PauseSaleInput,
+    @Ctx() context: Context,
+  ): Promise<PauseSalePayload> {
+    return payload('event', await asViewer(context, (viewer) => context.services.events.pauseSale(viewer, eventId)));
+  }
+
+  @Mutation(() => ResumeSalePayload, { description: 'Lets a paused sale go on where it was.' })
+  async resumeSale(
+    @Arg('input', () => ResumeSaleInput) { eventId }: ResumeSaleInput,
+    @Ctx() context: Context,
+  ): Promise<ResumeSalePayload> {
+    return payload('event', await asViewer(context, (viewer) => context.services.events.resumeSale(viewer, eventId)));
+  }
+
+  @Mutation(() => SaveChannelPayload, { description: 'Makes or changes a channel: seats that are kept for somebody.' })
+  async saveChannel(
+    @Arg('input', () => SaveChannelInput) input: SaveChannelInput,
+    @Ctx() context: Context,
+  ): Promise<SaveChannelPayload> {
+    const { accessCode = null, releaseAt = null } = input;
+    const save = { ...input, accessCode, releaseAt };
+    return payload('channel', await asViewer(context, (viewer) => context.services.channels.save(viewer, save)));
+  }
+
+  @Mutation(() => AllocateSeatsPayload, {
+    description: 'Says whose seats are. Whoever has one keeps it; the allocation counts when it comes back.',
+  })
+  async allocateSeats(
+    @Arg('input', () => AllocateSeatsInput) input: AllocateSeatsInput,
+    @Ctx() context: Context,
+  ): Promise<AllocateSeatsPayload> {
+    const seats = rangeOf(input.seats);
+    const to: AllocateSeats['to'] = input.to === 'CHANNEL' ? { channelId: input.channelId ?? '' } : input.to;
+    const { eventId } = input;
+    const allocate = seats && { eventId, seats, to };
+    const result = allocate
+      ? await asViewer(context, (viewer) => context.services.channels.allocate(viewer, allocate))
+      : invalidInput('input.seats', 'Name exactly one kind of range.');
+    return { seats: isRefusal(result) ? null : result, errors: isRefusal(result) ? [result] : [] };
+  }
+}
+
+/** The service's form of a range; @oneOf has made sure that exactly one is there. */
+function rangeOf({ seatIds, sectionId, categoryId }: SeatRangeInput): SeatRange | null {
+  if (seatIds) return { seatIds };
+  if (sectionId) return { sectionId };
+  return categoryId ? { categoryId } : null;
 }

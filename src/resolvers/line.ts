@@ -14,22 +14,25 @@ import {
   registerEnumType,
   Subscription,
 } from 'type-graphql';
-import { isRefusal, type Refusal, refuse } from '../domain/errors.js';
+import { invalidInput, isRefusal, type Refusal, refuse } from '../domain/errors.js';
+import { limits } from '../limits.js';
 import type { PlacePush } from '../pubsub/line.js';
 import { linePhases, type PlaceState, type StoredPlace } from '../redis/line.js';
 import type { PublishedEvent } from '../services/event-catalogue.js';
 import { entryGlobalId, type PlaceView } from '../services/line.js';
+import type { Viewer } from '../services/platform.js';
+import { describeSession, SessionType } from './accounts.js';
 import { asViewer, type Context, clientError, payload, requireViewer } from './context.js';
 import { commonErrors, errorUnion } from './errors.js';
 
-const QueuePhase = Object.fromEntries(linePhases.map((phase) => [phase, phase])) as Record<
+export const QueuePhase = Object.fromEntries(linePhases.map((phase) => [phase, phase])) as Record<
   (typeof linePhases)[number],
   string
 >;
 registerEnumType(QueuePhase, {
   name: 'QueuePhase',
   description:
-    'LOBBY: before the sale. DRAWING: the lobby is being put in order. OPEN: admitting. SOLD_OUT: nothing is left. CLOSED: over.',
+    'LOBBY: before the sale. DRAWING: the lobby is being put in order. OPEN: admitting. PAUSED: everything waits and keeps its place. SOLD_OUT: nothing is left, as yet. CLOSED: over.',
 });
 
 const stateNames = {
@@ -62,6 +65,15 @@ class Admission {
   expiresAt!: Date;
 }
 
+@ObjectType('WaitEstimate', { description: 'How long it will probably take, from the pace measured.' })
+class WaitEstimateType {
+  @Field(() => Int, { description: 'Hardly sooner.' })
+  fromMs!: number;
+
+  @Field(() => Int, { nullable: true, description: 'Hardly later; null: nobody can say.' })
+  toMs!: number | null;
+}
+
 @ObjectType({ description: 'A place in line.' })
 class QueueEntry {
   @Field(() => ID)
@@ -85,6 +97,12 @@ class QueueEntry {
   @Field(() => Int, { nullable: true })
   peopleAhead!: number | null;
 
+  @Field(() => WaitEstimateType, {
+    nullable: true,
+    description: 'Null unless you wait with a number while people are being admitted.',
+  })
+  estimatedWait!: WaitEstimateType | null;
+
   @Field(() => Int, {
     nullable: true,
     description: 'The next message is due within this time. Silence for 5 s more means: reconnect.',
@@ -102,6 +120,60 @@ class QueueEntry {
 class JoinQueueInput {
   @Field(() => ID)
   eventId!: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Your `place` of before: brings it back if the platform has lost the line.',
+  })
+  place?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Your `admission.token` of before, likewise.' })
+  admission?: string | null;
+}
+
+@InputType()
+class CreateRecoveryCodeInput {
+  @Field(() => ID)
+  entryId!: string;
+}
+
+@InputType()
+class RecoverPlaceInput {
+  @Field(() => String, { description: 'In any case, with or without dashes.' })
+  code!: string;
+}
+
+@ObjectType({ description: 'A session of the person a recovery code stands for.' })
+class PlaceRecovery {
+  @Field(() => SessionType)
+  session!: SessionType;
+
+  @Field(() => ID, { description: 'Join its queue with this session: the place is found again.' })
+  eventId!: string;
+}
+
+@ObjectType({
+  description: 'Everything needed to recompute a draw. docs/verify-the-draw.md says how.',
+})
+class Draw {
+  @Field(() => ID)
+  eventId!: string;
+
+  @Field(() => String, { description: 'SHA-256 of the seed, from publication on.' })
+  seedHash!: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      "SHA-256 of the lobby's list, sorted and joined by newlines; from the opening on, before the seed is used.",
+  })
+  listHash!: string | null;
+
+  @Field(() => Int, { nullable: true, description: 'Places in the list.' })
+  entryCount!: number | null;
+
+  @Field(() => String, { nullable: true, description: 'Shown once the list can no longer change.' })
+  seed!: string | null;
 }
 
 @InputType()
@@ -110,7 +182,15 @@ class LeaveQueueInput {
   entryId!: string;
 }
 
-const JoinQueueError = errorUnion('JoinQueueError', [...commonErrors, 'REBUILDING', 'QUEUE_FULL', 'SALE_CLOSED']);
+const JoinQueueError = errorUnion('JoinQueueError', [
+  ...commonErrors,
+  'IDENTITY_REQUIRED',
+  'REBUILDING',
+  'QUEUE_FULL',
+  'SALE_CLOSED',
+]);
+const CreateRecoveryCodeError = errorUnion('CreateRecoveryCodeError', [...commonErrors, 'REBUILDING']);
+const RecoverPlaceError = errorUnion('RecoverPlaceError', ['INVALID_INPUT', 'NOT_FOUND']);
 const LeaveQueueError = errorUnion('LeaveQueueError', [...commonErrors, 'REBUILDING']);
 
 @ObjectType()
@@ -119,6 +199,24 @@ class JoinQueuePayload {
   entry!: QueueEntry | null;
 
   @Field(() => [JoinQueueError])
+  errors!: object[];
+}
+
+@ObjectType()
+class CreateRecoveryCodePayload {
+  @Field(() => String, { nullable: true, description: 'To be typed on another device. Whoever knows it is you.' })
+  code!: string | null;
+
+  @Field(() => [CreateRecoveryCodeError])
+  errors!: object[];
+}
+
+@ObjectType()
+class RecoverPlacePayload {
+  @Field(() => PlaceRecovery, { nullable: true })
+  recovery!: PlaceRecovery | null;
+
+  @Field(() => [RecoverPlaceError])
   errors!: object[];
 }
 
@@ -141,6 +239,7 @@ function describeEntry(view: PlaceView): QueueEntry {
     number: stored.number === 0 ? null : stored.number,
     position: peopleAhead === null ? null : peopleAhead + 1,
     peopleAhead,
+    estimatedWait: view.estimate,
     nextPushInMs: view.nextPushInMs,
     now: new Date(stored.nowMs),
     stored,
@@ -164,13 +263,61 @@ export class LineResolver {
 
   @Mutation(() => JoinQueuePayload, { description: 'One place a person and event: joining again finds it again.' })
   async joinQueue(
-    @Arg('input', () => JoinQueueInput) { eventId }: JoinQueueInput,
+    @Arg('input', () => JoinQueueInput) input: JoinQueueInput,
     @Ctx() context: Context,
   ): Promise<JoinQueuePayload> {
+    const { eventId, place = null, admission = null } = input;
+    const shown = { place, admission };
     return payload(
       'entry',
-      describeResult(await asViewer(context, (viewer) => context.services.line.join(viewer, eventId))),
+      describeResult(await asViewer(context, (viewer) => context.services.line.join(viewer, eventId, shown))),
     );
+  }
+
+  @Mutation(() => CreateRecoveryCodePayload, {
+    description:
+      'A code with which somebody without an account finds the own place on another device. Always the same one.',
+  })
+  async createRecoveryCode(
+    @Arg('input', () => CreateRecoveryCodeInput) { entryId }: CreateRecoveryCodeInput,
+    @Ctx() context: Context,
+  ): Promise<CreateRecoveryCodePayload> {
+    const create = (viewer: Viewer) => context.services.recovery.createCode(viewer, entryId);
+    return payload('code', await asViewer(context, create)) as CreateRecoveryCodePayload;
+  }
+
+  @Mutation(() => RecoverPlacePayload, {
+    description: 'On another device: the session whose place the code stands for.',
+  })
+  async recoverPlace(
+    @Arg('input', () => RecoverPlaceInput) { code }: RecoverPlaceInput,
+    @Ctx() { services }: Context,
+  ): Promise<RecoverPlacePayload> {
+    if (code.length > limits.nameLength) return payload('recovery', invalidInput('input.code', 'Is too long.'));
+    const found = await services.recovery.recover(code);
+    return payload(
+      'recovery',
+      isRefusal(found) ? found : { session: describeSession(found.session), eventId: found.eventId },
+    );
+  }
+
+  @Query(() => Draw, { nullable: true, description: 'The draw of an event; null for an unknown event.' })
+  draw(@Arg('eventId', () => ID) eventId: string, @Ctx() { services }: Context): Promise<Draw | null> {
+    return services.draws.read(eventId);
+  }
+
+  @Query(() => [ID], {
+    description: 'A part of the list of a draw, sorted: ids of places without their event, at most 10,000 at a time.',
+  })
+  async drawEntries(
+    @Arg('eventId', () => ID) eventId: string,
+    @Arg('offset', () => Int, { defaultValue: 0 }) offset: number,
+    @Arg('count', () => Int, { defaultValue: 10_000 }) count: number,
+    @Ctx() { services }: Context,
+  ): Promise<string[]> {
+    const entries = await services.draws.entries(eventId, offset, count);
+    if (isRefusal(entries)) throw clientError(entries);
+    return entries;
   }
 
   @Mutation(() => LeaveQueuePayload, { description: 'Gives the place, or the admission, up for good.' })
@@ -193,10 +340,19 @@ export class LineResolver {
   @FieldResolver(() => Admission, { nullable: true, description: 'When ADMITTED.' })
   async admission(@Root() { stored, event }: QueueEntry, @Ctx() { services }: Context): Promise<Admission | null> {
     if (stored.state !== 'A' || stored.admissionEndsAtMs === null) return null;
-    const { entryId, person: personId, number, admissionEndsAtMs: endsAtMs } = stored;
+    const { entryId, person: personId, number, sinceMs, shiftMs, admissionEndsAtMs: expiresAtMs } = stored;
+    const endsAtMs = expiresAtMs - shiftMs;
     return {
-      token: await services.tokens.admission({ entryId, personId, number, endsAtMs, ...event.ref }),
-      expiresAt: new Date(endsAtMs),
+      token: await services.tokens.admission({
+        entryId,
+        personId,
+        number,
+        sinceMs,
+        endsAtMs,
+        expiresAtMs,
+        ...event.ref,
+      }),
+      expiresAt: new Date(expiresAtMs),
     };
   }
 
@@ -217,9 +373,8 @@ export class LineResolver {
     @Ctx() { services }: Context,
   ): Promise<QueueEntry> {
     const event = await services.catalogue.published(entryId.slice(0, 36));
-    const { stored, phase, peopleAhead, nextPushInMs } = push;
     return {
-      ...describeEntry({ event: event!, stored, phase: phase as PlaceView['phase'], peopleAhead, nextPushInMs }),
+      ...describeEntry({ ...push, event: event!, phase: push.phase as PlaceView['phase'] }),
       now: new Date(services.platform.clock.nowMs()),
     };
   }

@@ -143,6 +143,15 @@ class CancelOrderInput {
   idempotencyKey!: string;
 }
 
+@InputType()
+class RefundOrderInput {
+  @Field(() => ID)
+  orderId!: string;
+
+  @Field(() => ID)
+  idempotencyKey!: string;
+}
+
 const StartCheckoutError = errorUnion('StartCheckoutError', [
   ...commonErrors,
   'IDEMPOTENCY_KEY_REUSED',
@@ -161,6 +170,12 @@ const CancelOrderError = errorUnion('CancelOrderError', [
   'ORDER_NOT_CANCELABLE',
 ]);
 
+const RefundOrderError = errorUnion('RefundOrderError', [
+  ...commonErrors,
+  'IDEMPOTENCY_KEY_REUSED',
+  'ORDER_NOT_REFUNDABLE',
+]);
+
 @ObjectType()
 class StartCheckoutPayload {
   @Field(() => Order, { nullable: true })
@@ -176,6 +191,15 @@ class CancelOrderPayload {
   order!: Order | null;
 
   @Field(() => [CancelOrderError])
+  errors!: object[];
+}
+
+@ObjectType()
+class RefundOrderPayload {
+  @Field(() => Order, { nullable: true })
+  order!: Order | null;
+
+  @Field(() => [RefundOrderError])
   errors!: object[];
 }
 
@@ -261,6 +285,20 @@ export class OrdersResolver {
     const { orderId, idempotencyKey } = input;
     const act = () =>
       asViewer(context, (viewer) => context.services.orders.cancel(viewer, { orderId, idempotencyKey }));
+    return payload('order', this.#describe(checkKey(input) ?? (await act()), context));
+  }
+
+  @Mutation(() => RefundOrderPayload, {
+    description:
+      'For the organizer: gives the money of a completed order back. Its tickets are void at once, its seats free when the money goes.',
+  })
+  async refundOrder(
+    @Arg('input', () => RefundOrderInput) input: RefundOrderInput,
+    @Ctx() context: Context,
+  ): Promise<RefundOrderPayload> {
+    const { orderId, idempotencyKey } = input;
+    const act = () =>
+      asViewer(context, (viewer) => context.services.orders.refund(viewer, { orderId, idempotencyKey }));
     return payload('order', this.#describe(checkKey(input) ?? (await act()), context));
   }
 

@@ -3,6 +3,7 @@ import { refuse } from '../domain/errors.js';
 import { categoryCapacities } from '../services/event-catalogue.js';
 import { maySteer, type SalesView } from '../services/sales.js';
 import { type Context, clientError, requireViewer } from './context.js';
+import { QueuePhase } from './line.js';
 import { Money } from './money.js';
 
 @ObjectType()
@@ -16,7 +17,7 @@ class CategorySales {
   @Field(() => Int)
   capacity!: number;
 
-  @Field(() => Int)
+  @Field(() => Int, { description: 'Free, for everybody or in a channel.' })
   available!: number;
 
   @Field(() => Int, { description: 'Held or in checkout.' })
@@ -73,6 +74,9 @@ class Sales {
   @Field(() => Money)
   revenue!: Money;
 
+  @Field(() => QueuePhase, { description: 'Of the line; PAUSED while the sale is.' })
+  phase!: string;
+
   @Field(() => Int)
   waiting!: number;
 
@@ -87,11 +91,13 @@ function describeSales({ event, counts: sales }: SalesView): Sales {
   const { currency } = event.event;
   const count = (category: number, letter: string) => Number(sales.counts[`${category}:${letter}`] ?? 0);
   const capacities = categoryCapacities(event);
+  // A free seat of a channel is counted under the channel's letter.
+  const letters = ['A', ...event.channels.keys()].filter((letter, at, all) => all.indexOf(letter) === at);
   const categories = event.hall.layout.categories.map(({ name }, category) => ({
     categoryId: String(category),
     name,
     capacity: capacities[category] ?? 0,
-    available: count(category, '.'),
+    available: letters.reduce((sum, letter) => sum + count(category, letter), count(category, '.')),
     held: count(category, 'h'),
     issuing: count(category, 'i'),
     sold: count(category, 's'),
@@ -115,6 +121,7 @@ function describeSales({ event, counts: sales }: SalesView): Sales {
     categories,
     minutes,
     revenue: { amountMinor: categories.reduce((sum, { revenue }) => sum + revenue.amountMinor, 0), currency },
+    phase: sales.phase,
     waiting: sales.waiting,
     admitted: sales.admitted,
     now: new Date(sales.nowMs),

@@ -11,7 +11,7 @@ import { SeatHoldsResolver } from './seat-holds.js';
 import { SeatMapResolver } from './seat-map.js';
 import { SystemResolver } from './system.js';
 
-const oneOfInputs = ['SeatSelection'];
+const oneOfInputs = ['SeatSelection', 'SeatRange'];
 
 /** type-graphql asks for a pub/sub even where every subscription brings its own source. */
 const noPubSub = {

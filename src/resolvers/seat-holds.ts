@@ -36,7 +36,7 @@ const HoldState = Object.fromEntries(holdStates.map((state) => [state, state])) 
 registerEnumType(HoldState, {
   name: 'HoldState',
   description:
-    'HELD: yours until expiresAt. CHECKOUT: an order is being paid. ISSUING: paid, tickets are being made. SOLD, RELEASED, EXPIRED, LOST: over.',
+    'HELD: yours until expiresAt. CHECKOUT: an order is being paid. ISSUING: paid, tickets are being made. SOLD, RELEASED, EXPIRED, LOST: over. RETURNING, RETURNED: the sale is taken back.',
 });
 
 @ObjectType()
@@ -112,8 +112,21 @@ class CategoryQuantityInput {
   @Field(() => ID)
   categoryId!: string;
 
+  @Field(() => ID, { nullable: true, description: 'Only in this section.' })
+  sectionId?: string | null;
+
   @Field(() => Int)
   quantity!: number;
+}
+
+@InputType()
+class BestAvailableInput extends CategoryQuantityInput {
+  @Field(() => Int, {
+    nullable: true,
+    description:
+      'Wheelchair places among them; the others are the seats beside. In a category of wheelchair places all of them, unless you say otherwise.',
+  })
+  accessible?: number | null;
 }
 
 @InputType('SeatSelection', { description: 'Exactly one of them.' })
@@ -121,26 +134,50 @@ export class SeatSelectionInput {
   @Field(() => [ID], { nullable: true, description: 'These seats, all or none.' })
   seatIds?: string[] | null;
 
-  @Field(() => CategoryQuantityInput, {
+  @Field(() => BestAvailableInput, {
     nullable: true,
     description: 'The best block of neighbouring seats of a category.',
   })
-  bestAvailable?: CategoryQuantityInput | null;
+  bestAvailable?: BestAvailableInput | null;
 
   @Field(() => CategoryQuantityInput, { nullable: true, description: 'Standing places of a category.' })
   standing?: CategoryQuantityInput | null;
 }
 
 @InputType()
-class HoldSeatsInput {
+class SeatWishInput {
+  @Field(() => SeatSelectionInput)
+  seats!: SeatSelectionInput;
+
+  @Field(() => Boolean, {
+    defaultValue: false,
+    description: 'Somebody of you needs a wheelchair place: those may be named in `seatIds`.',
+  })
+  accessible!: boolean;
+
+  @Field(() => String, { nullable: true, description: 'Opens seats that are kept for those who have it.' })
+  accessCode?: string | null;
+}
+
+@InputType()
+class HoldSeatsInput extends SeatWishInput {
   @Field(() => ID)
   eventId!: string;
 
   @Field(() => ID, { description: 'Your own name for this wish: repeating it returns the same hold.' })
   idempotencyKey!: string;
+}
 
-  @Field(() => SeatSelectionInput)
-  seats!: SeatSelectionInput;
+@InputType()
+class ChangeHoldInput extends SeatWishInput {
+  @Field(() => ID)
+  holdId!: string;
+
+  @Field(() => String)
+  fence!: string;
+
+  @Field(() => ID)
+  idempotencyKey!: string;
 }
 
 @InputType()
@@ -163,9 +200,11 @@ class ReleaseHoldInput extends HoldActionInput {}
 
 const HoldSeatsError = errorUnion('HoldSeatsError', [
   ...commonErrors,
+  'IDENTITY_REQUIRED',
   'IDEMPOTENCY_KEY_REUSED',
   'REBUILDING',
   'SALE_NOT_OPEN',
+  'SALE_PAUSED',
   'SALE_CLOSED',
   'NOT_ADMITTED',
   'SEATS_UNAVAILABLE',
@@ -173,6 +212,7 @@ const HoldSeatsError = errorUnion('HoldSeatsError', [
   'NO_ADJACENT_SEATS',
   'TOO_MANY_SEATS',
   'PERSON_LIMIT_REACHED',
+  'HOLD_BUDGET_SPENT',
 ]);
 const holdActionErrors = [
   ...commonErrors,
@@ -183,6 +223,17 @@ const holdActionErrors = [
   'HOLD_NOT_ACTIVE',
   'STALE_FENCE',
 ] as const;
+const ChangeHoldError = errorUnion('ChangeHoldError', [
+  ...holdActionErrors,
+  'SALE_PAUSED',
+  'SALE_CLOSED',
+  'NOT_ADMITTED',
+  'SEATS_UNAVAILABLE',
+  'SOLD_OUT',
+  'NO_ADJACENT_SEATS',
+  'TOO_MANY_SEATS',
+  'PERSON_LIMIT_REACHED',
+]);
 const ExtendHoldError = errorUnion('ExtendHoldError', [...holdActionErrors, 'EXTENSION_LIMIT']);
 const ReleaseHoldError = errorUnion('ReleaseHoldError', holdActionErrors);
 
@@ -192,6 +243,15 @@ class HoldSeatsPayload {
   hold!: Hold | null;
 
   @Field(() => [HoldSeatsError])
+  errors!: object[];
+}
+
+@ObjectType()
+class ChangeHoldPayload {
+  @Field(() => Hold, { nullable: true })
+  hold!: Hold | null;
+
+  @Field(() => [ChangeHoldError])
   errors!: object[];
 }
 
@@ -250,8 +310,16 @@ const describeResult = (result: HoldView | Refusal) => (isRefusal(result) ? resu
 /** The service's form of a selection; @oneOf has made sure that exactly one is there. */
 function selectionOf(seats: SeatSelectionInput): SeatSelection | Refusal<'INVALID_INPUT'> {
   if (seats.seatIds) return { seatIds: seats.seatIds };
-  if (seats.bestAvailable) return { bestAvailable: seats.bestAvailable };
-  if (seats.standing) return { standing: seats.standing };
+  const wish = ({ categoryId, sectionId = null, quantity }: CategoryQuantityInput) => ({
+    categoryId,
+    sectionId,
+    quantity,
+  });
+  if (seats.bestAvailable) {
+    const { accessible = null } = seats.bestAvailable;
+    return { bestAvailable: { ...wish(seats.bestAvailable), accessible } };
+  }
+  if (seats.standing) return { standing: wish(seats.standing) };
   return invalidInput('input.seats', 'Name exactly one kind of selection.');
 }
 
@@ -271,9 +339,27 @@ export class SeatHoldsResolver {
     const seats = selectionOf(input.seats);
     const wrong = checkKey(input) ?? (isRefusal(seats) ? seats : null);
     if (wrong !== null || isRefusal(seats)) return payload('hold', wrong!);
-    const { eventId, idempotencyKey } = input;
+    const { eventId, idempotencyKey, accessible, accessCode = null } = input;
     const result = await asViewer(context, (viewer) =>
-      context.services.holds.hold(viewer, { eventId, idempotencyKey, seats }),
+      context.services.holds.hold(viewer, { eventId, idempotencyKey, seats, accessible, accessCode }),
+    );
+    return payload('hold', describeResult(result));
+  }
+
+  @Mutation(() => ChangeHoldPayload, {
+    description:
+      'Other seats for the same hold, in one step: all of the new ones, or the old ones stay. It lives no longer for it, and has a new fence.',
+  })
+  async changeHold(
+    @Arg('input', () => ChangeHoldInput) input: ChangeHoldInput,
+    @Ctx() context: Context,
+  ): Promise<ChangeHoldPayload> {
+    const seats = selectionOf(input.seats);
+    const wrong = checkKey(input) ?? (isRefusal(seats) ? seats : null);
+    if (wrong !== null || isRefusal(seats)) return payload('hold', wrong!);
+    const { holdId, fence, idempotencyKey, accessible, accessCode = null } = input;
+    const result = await asViewer(context, (viewer) =>
+      context.services.holds.change(viewer, { holdId, fence, idempotencyKey, seats, accessible, accessCode }),
     );
     return payload('hold', describeResult(result));
   }

@@ -233,6 +233,10 @@ function describeSection(event: PublishedEvent, section: LayoutSection): Section
   };
 }
 
+const showsAccessible =
+  'Shows wheelchair places and the seats beside them, which read x otherwise while they are kept.';
+const showsChannel = 'Shows the seats that are kept for those who have this code.';
+
 @Resolver(() => SeatMap)
 export class SeatMapResolver {
   @Query(() => SeatMap, {
@@ -268,9 +272,12 @@ export class SeatMapResolver {
   async state(
     @Root() { eventId }: SeatMap,
     @Arg('sectionId', () => ID, { nullable: true }) sectionId: string | null,
-    @Ctx() { services }: Context,
+    @Arg('accessible', () => Boolean, { defaultValue: false, description: showsAccessible }) accessible: boolean,
+    @Arg('accessCode', () => String, { nullable: true, description: showsChannel }) accessCode: string | null,
+    @Ctx() { services, viewer }: Context,
   ): Promise<SeatMapSnapshot> {
-    const snapshot = await services.seatMaps.snapshot(eventId, sectionId ?? null);
+    const wish = { eventId, sectionId: sectionId ?? null, accessible, accessCode: accessCode ?? null };
+    const snapshot = await services.seatMaps.snapshot(viewer, wish);
     if (isRefusal(snapshot)) throw clientError(snapshot);
     return snapshot;
   }
@@ -278,12 +285,16 @@ export class SeatMapResolver {
   @Subscription(() => SeatMapUpdate, {
     description: 'Every change of the seats of an event or one of its sections, merged per tick.',
     subscribe: async ({ args, context }) => {
-      const { eventId, sectionId, since } = args as {
+      const { eventId, sectionId, accessible, accessCode, since } = args as {
         eventId: string;
         sectionId?: string | null;
+        accessible: boolean;
+        accessCode?: string | null;
         since?: SeatCursor | null;
       };
-      const watch = await (context as Context).services.seatMaps.watch(eventId, sectionId ?? null, since ?? null);
+      const { services, viewer } = context as Context;
+      const wish = { eventId, sectionId: sectionId ?? null, accessible, accessCode: accessCode ?? null };
+      const watch = await services.seatMaps.watch(viewer, wish, since ?? null);
       if (isRefusal(watch)) throw clientError(watch);
       return watch;
     },
@@ -291,7 +302,9 @@ export class SeatMapResolver {
   seatMapChanged(
     @Root() update: SeatUpdate,
     @Arg('eventId', () => ID) _eventId: string,
+    @Arg('accessible', () => Boolean, { defaultValue: false, description: showsAccessible }) _accessible: boolean,
     @Arg('sectionId', () => ID, { nullable: true }) _sectionId?: string,
+    @Arg('accessCode', () => String, { nullable: true, description: showsChannel }) _accessCode?: string,
     @Arg('since', () => SeatMapCursor, { nullable: true }) _since?: SeatMapCursor,
   ): SeatUpdate {
     return update;

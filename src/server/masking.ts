@@ -7,7 +7,7 @@ const retryAfterMs = 1_000;
 function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code, name, message } = error as Error & { code?: string };
-  if (name === 'MaxRetriesPerRequestError' || name === 'AbortError') return true;
+  if (name === 'MaxRetriesPerRequestError' || name === 'AbortError' || name === 'RedisUnusable') return true;
   if (code !== undefined && /^(ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|08|57P|53|25006|57014)/.test(code)) return true;
   return /Connection is closed|Stream isn't writeable|Command timed out|timeout exceeded|terminated|MISCONF|READONLY|OOM command|LOADING/.test(
     message,

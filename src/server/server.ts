@@ -5,11 +5,11 @@ import type { Config } from '../config.js';
 import { makeDataSource } from '../database/data-source.js';
 import { type Clock, systemClock } from '../domain/clock.js';
 import { limits } from '../limits.js';
+import { makeMailer } from '../mail/mailer.js';
 import { StripeGateway } from '../payments/stripe.js';
 import { Channels } from '../pubsub/channels.js';
-import { connectRedis } from '../redis/connections.js';
+import { connectRedis, identified } from '../redis/connections.js';
 import { takeProviderCall } from '../redis/provider-quota.js';
-import { distrust, trust } from '../redis/script.js';
 import { buildSchema } from '../resolvers/schema.js';
 import type { Platform } from '../services/platform.js';
 import { buildServices, type Services } from '../services/services.js';
@@ -69,16 +69,22 @@ export async function startServer(
     redis: redis.commands,
     channels: new Channels(redis.commands, redis.subscriber),
     gateway: new StripeGateway(config.stripe, (endpoint) => takeProviderCall(redis.commands, endpoint, quota)),
+    mailer: makeMailer(config.mail, log),
     log,
     processId: randomUUID(),
   };
   const services = await buildServices(platform, await loadTokenKey(config.tokenKeyFile));
-  await verifyInventory(services, redis.commands, log);
+  const verify = () =>
+    services.inventory
+      .verifyAll()
+      .catch((error) => log.error({ err: error }, 'events could not be compared with the ledger'));
+  redis.commands.on(identified, verify);
+  await verify();
   const schema = buildSchema();
   const { http, apollo } = await buildHttp(schema, services);
   const sockets = new WebSocketEndpoint({ schema, documents: new DocumentCache(schema), services, path: graphqlPath });
   sockets.attach(http.server);
-  const admission = startAdmission(platform, services.catalogue, services.inventory);
+  const admission = startAdmission(platform, services);
   const orderSteps = await startOrderSteps(platform, services.settlement);
   await http.listen({ host: config.host, port: config.port, backlog: limits.listenBacklog });
   const { port } = http.server.address() as AddressInfo;
@@ -89,6 +95,7 @@ export async function startServer(
     await http.close();
     await Promise.all([admission.stop(), orderSteps.stop()]);
     services.stop();
+    platform.mailer.close();
     await redis.close();
     await database.destroy();
   };
@@ -101,25 +108,4 @@ export async function startServer(
       return closing;
     },
   };
-}
-
-type Commands = Parameters<typeof distrust>[0];
-
-/**
- * On every connect, before the first script runs: another server, or one that has restarted, is not trusted until every event has been
- * compared with the ledger.
- */
-async function verifyInventory(services: Services, commands: Commands, log: Logger): Promise<void> {
-  commands.on('close', () => distrust(commands));
-  commands.on('ready', () => {
-    services.inventory.verifyAll().then(
-      () => trust(commands),
-      (error) => {
-        log.error({ err: error }, 'inventory could not be compared with the ledger');
-        // Another connect is another try.
-        commands.disconnect(true);
-      },
-    );
-  });
-  await services.inventory.verifyAll();
 }

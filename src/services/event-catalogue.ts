@@ -1,11 +1,12 @@
 import { LRUCache } from 'lru-cache';
+import { hoardBudgetMs } from '../domain/hoarding.js';
 import { isUuid } from '../domain/ids.js';
-import { categoryOf, type Layout, LayoutIndex, seatRanges } from '../domain/layout.js';
+import { accessibleOf, categoryOf, type Layout, LayoutIndex, seatRanges } from '../domain/layout.js';
 import { encodePriceList, type SeatPrice } from '../domain/money.js';
-import { Event, EventCategory, Inventory, LayoutVersion } from '../entities/events.js';
+import { Event, EventCategory, EventChannel, Inventory, LayoutVersion } from '../entities/events.js';
 import { limits } from '../limits.js';
-import { globalKeys } from '../redis/keys.js';
-import type { EventRef } from '../redis/seat-holds.js';
+import { type EventRef, globalKeys } from '../redis/keys.js';
+
 import type { Platform } from './platform.js';
 
 /** The static facts of a layout, computed once per version and process. */
@@ -18,6 +19,10 @@ export interface Hall {
   readonly seated: ReadonlySet<number>;
   readonly standing: ReadonlySet<number>;
   readonly ranges: ReadonlyMap<string, readonly (readonly [number, number])[]>;
+  /** Position in the layout by section id. */
+  readonly sections: ReadonlyMap<string, number>;
+  /** The category of the wheelchair places that belong to a category; of such a category it is itself. */
+  readonly accessibleOf: ReadonlyMap<number, number>;
 }
 
 /** A published event as requests need it. */
@@ -27,6 +32,9 @@ export interface PublishedEvent {
   readonly hall: Hall;
   readonly prices: readonly SeatPrice[];
   readonly priceList: string;
+  /** By letter; `A` is there without having been set up. */
+  readonly channels: ReadonlyMap<string, EventChannel>;
+  readonly hoardBudgetMs: number;
 }
 
 /** Reads events, and keeps what does not move for a moment; a change anywhere empties the entry at once. */
@@ -80,10 +88,11 @@ export class EventCatalogue {
 
   async #read(eventId: string): Promise<PublishedEvent | null> {
     const { database } = this.#platform;
-    const [event, inventory, categories] = await Promise.all([
+    const [event, inventory, categories, channels] = await Promise.all([
       database.getRepository(Event).findOneBy({ id: eventId }),
       database.getRepository(Inventory).findOneBy({ eventId }),
       database.getRepository(EventCategory).find({ where: { eventId }, order: { category: 'ASC' } }),
+      database.getRepository(EventChannel).findBy({ eventId }),
     ]);
     if (event === null || inventory === null) return null;
     const prices = categories.map(({ priceMinor, feeMinor }) => ({ priceMinor, feeMinor }));
@@ -93,6 +102,8 @@ export class EventCatalogue {
       hall: await this.#hall(eventId, inventory.layoutVersion),
       prices,
       priceList: encodePriceList(event.currency, prices),
+      channels: new Map(channels.map((channel) => [channel.letter, channel])),
+      hoardBudgetMs: hoardBudgetMs(event),
     };
   }
 
@@ -112,6 +123,8 @@ export class EventCatalogue {
       seated: new Set(layout.sections.flatMap(({ rows }) => rows.flatMap(({ seats }) => seats.map((s) => s.category)))),
       standing: new Set(layout.sections.flatMap((section) => section.standing.map((area) => area.category))),
       ranges: new Map(layout.sections.map((section) => [section.id, seatRanges(section)])),
+      sections: new Map(layout.sections.map((section, at) => [section.id, at])),
+      accessibleOf: accessibleOf(layout),
     };
     this.#halls.set(key, hall);
     return hall;

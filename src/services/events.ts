@@ -2,8 +2,18 @@ import { inTransaction } from '../database/transaction.js';
 import { invalidInput, isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { isUuid } from '../domain/ids.js';
 import { type Layout, withStanding } from '../domain/layout.js';
+import { accessibleStretches, companionSeats } from '../domain/seat-runs.js';
 import { type PlanError, parseVenuePlan } from '../domain/venue-plan.js';
-import { Event, EventCategory, Inventory, LayoutVersion, Venue } from '../entities/events.js';
+import {
+  Event,
+  EventCategory,
+  EventChannel,
+  type Identity,
+  Inventory,
+  LayoutVersion,
+  Venue,
+  type WaitingRoom,
+} from '../entities/events.js';
 import { limits, planBounds } from '../limits.js';
 import { changeSettings } from '../redis/inventory.js';
 import type { EventCatalogue } from './event-catalogue.js';
@@ -34,7 +44,12 @@ export interface CreateEventInput {
   readonly saleOpensAt: Date | null;
   readonly prices: readonly CategoryPriceInput[];
   readonly standing: readonly StandingInput[];
-  readonly waitingRoom: boolean;
+  readonly waitingRoom: WaitingRoom;
+  readonly identity: Identity;
+  /** Null: a day before the event starts. */
+  readonly accessibleReleaseAt: Date | null;
+  /** Plan pixels; null: the middle of all seats. */
+  readonly focalPoint: { readonly x: number; readonly y: number } | null;
   readonly admitPerSecond: number | null;
   readonly activeCap: number | null;
   readonly maxSeatsPerHold: number | null;
@@ -105,6 +120,8 @@ export class Events {
     if (isRefusal(layout)) return layout;
     const wrong = checkEvent(input) ?? checkPrices(input, layout);
     if (wrong !== null) return wrong;
+    if (input.identity === 'EMAIL' && !this.#platform.mailer.enabled)
+      return invalidInput('input.identity', 'No mail can be sent from here: SMTP_URL is not set.');
     const event = this.#platform.database.getRepository(Event).create({
       id: this.#platform.clock.randomId(),
       organizerId: viewer.organizerId,
@@ -115,6 +132,9 @@ export class Events {
       currency: input.currency,
       saleOpensAt: input.saleOpensAt ?? new Date(this.#platform.clock.nowMs()),
       waitingRoom: input.waitingRoom,
+      identity: input.identity,
+      focalX: input.focalPoint?.x ?? null,
+      focalY: input.focalPoint?.y ?? null,
       admitPerSecond: input.admitPerSecond ?? limits.admitPerSecond,
       activeCap: input.activeCap ?? limits.activeCap,
       maxSeatsPerHold: input.maxSeatsPerHold ?? limits.seatsPerPerson,
@@ -126,8 +146,15 @@ export class Events {
       const { priceMinor, feeMinor } = priceOf.get(category.name)!;
       return { eventId: event.id, category: index, priceMinor, feeMinor };
     });
+    const accessible = {
+      eventId: event.id,
+      letter: 'A',
+      name: 'Accessible',
+      releaseAt: input.accessibleReleaseAt ?? new Date(input.startsAt.getTime() - limits.accessibleKeptMs),
+    };
     await inTransaction(this.#platform.database, async (manager) => {
       await manager.insert(Event, event);
+      await manager.insert(EventChannel, accessible);
       await manager.insert(EventCategory, categories);
       await manager.insert(LayoutVersion, { eventId: event.id, version: 1, document: layout as object });
     });
@@ -150,6 +177,7 @@ export class Events {
             eventId,
             layoutVersion: 1,
             capacity: layout.document.seatCount,
+            channels: firstChannels(layout.document),
             drawSeed: this.#platform.clock.randomBytes(32).toString('hex'),
           })
           .orIgnore()
@@ -168,7 +196,7 @@ export class Events {
       readonly eventId: string;
       readonly admitPerSecond: number | null;
       readonly activeCap: number | null;
-      readonly waitingRoom: boolean | null;
+      readonly waitingRoom: WaitingRoom | null;
     },
   ): Promise<Event | Refusal> {
     const event = await this.#own(viewer, input.eventId);
@@ -181,39 +209,73 @@ export class Events {
       waitingRoom: input.waitingRoom ?? event.waitingRoom,
     };
     await this.#platform.database.getRepository(Event).update({ id: event.id }, changed);
-    return this.#apply({ ...event, ...changed });
+    return this.#apply({ ...event, ...changed }, '');
   }
 
   /** Ends a sale: no new holds, nobody joins; running checkouts finish. */
   async closeSale(viewer: Viewer, eventId: string): Promise<Event | Refusal> {
     const event = await this.#own(viewer, eventId);
     if (isRefusal(event)) return event;
-    if (event.state === 'DRAFT') return invalidInput('input.eventId', 'This event has not been published.');
+    if (event.state === 'DRAFT') return unpublished();
     await this.#platform.database.getRepository(Event).update({ id: event.id }, { state: 'CLOSED' });
-    return this.#apply({ ...event, state: 'CLOSED' });
+    return this.#apply({ ...event, state: 'CLOSED' }, 'close');
   }
 
-  async #apply(event: Event): Promise<Event | Refusal> {
+  /**
+   * Stops admissions and new holds. Every place is kept, running checkouts go on, and all other clocks stand still, for as long as
+   * pauseMaxMs. Pausing again changes nothing.
+   */
+  async pauseSale(viewer: Viewer, eventId: string): Promise<Event | Refusal> {
+    const event = await this.#running(viewer, eventId);
+    if (isRefusal(event) || event.pausedAt !== null) return event;
+    // Written first, so that a rebuild keeps it; the instant by which seats are judged follows.
+    const pausedAt = new Date(this.#platform.clock.nowMs());
+    await this.#platform.database.getRepository(Event).update({ id: event.id }, { pausedAt });
+    return this.#apply({ ...event, pausedAt }, 'pause');
+  }
+
+  /** Lets a paused sale go on where it was. */
+  async resumeSale(viewer: Viewer, eventId: string): Promise<Event | Refusal> {
+    const event = await this.#running(viewer, eventId);
+    if (isRefusal(event) || event.pausedAt === null) return event;
+    const forMs = Math.min(this.#platform.clock.nowMs() - event.pausedAt.getTime(), limits.pauseMaxMs);
+    const changed = { pausedAt: null, pausedMs: event.pausedMs + Math.max(0, forMs) };
+    await this.#platform.database.getRepository(Event).update({ id: event.id }, changed);
+    return this.#apply({ ...event, ...changed }, 'resume');
+  }
+
+  async #apply(event: Event, action: 'close' | 'pause' | 'resume' | ''): Promise<Event | Refusal> {
+    const { admitPerSecond, activeCap, waitingRoom } = event;
     await this.#events.changed(event.id);
     const published = await this.#events.published(event.id);
-    if (published !== null) {
-      const { admitPerSecond, activeCap, waitingRoom, state } = event;
-      const settings = { admitPerSecond, activeCap, waitingRoom, close: state === 'CLOSED' };
+    if (published === null) return event;
+    const settings = { admitPerSecond, activeCap, waitingRoom, action };
+    const changed = await changeSettings(this.#platform.redis, published.ref, settings);
+    if (changed === null) {
       // A rebuild that runs meanwhile reads the new settings from the ledger.
-      if (!(await changeSettings(this.#platform.redis, published.ref, settings)))
-        await this.#inventory.wrongEpoch(event.id);
+      await this.#inventory.wrongEpoch(event.id);
+      return event;
     }
-    return event;
+    if (action !== 'pause' && action !== 'resume') return event;
+    // Redis time has judged: the ledger takes over its instants.
+    const pause = {
+      pausedAt: changed.pausedAtMs === null ? null : new Date(changed.pausedAtMs),
+      pausedMs: changed.pausedMs,
+    };
+    await this.#platform.database.getRepository(Event).update({ id: event.id }, pause);
+    return { ...event, ...pause };
   }
 
-  async #own(viewer: Viewer, eventId: string): Promise<Event | Refusal> {
-    const event = isUuid(eventId)
-      ? await this.#platform.database.getRepository(Event).findOneBy({ id: eventId })
-      : null;
-    if (event === null) return refuse('NOT_FOUND', { path: ['input', 'eventId'], message: 'There is no such event.' });
-    if (!maySteer(viewer, event))
-      return refuse('FORBIDDEN', { path: ['input', 'eventId'], message: 'This event belongs to another organizer.' });
-    return event;
+  /** An event of this organizer whose sale can be steered. */
+  async #running(viewer: Viewer, eventId: string): Promise<Event | Refusal> {
+    const event = await this.#own(viewer, eventId);
+    if (isRefusal(event)) return event;
+    if (event.state === 'DRAFT') return unpublished();
+    return event.state === 'CLOSED' ? refuse('SALE_CLOSED', { path: ['input', 'eventId'] }) : event;
+  }
+
+  #own(viewer: Viewer, eventId: string): Promise<Event | Refusal> {
+    return ownEvent(this.#platform, viewer, eventId);
   }
 
   async #layoutFor(viewer: Viewer, input: CreateEventInput): Promise<Layout | Refusal> {
@@ -255,11 +317,32 @@ export class Events {
   }
 }
 
+const unpublished = () => invalidInput('input.eventId', 'This event has not been published.');
+
+/** An event of this viewer's organizer, or why it is not theirs to steer. */
+export async function ownEvent(platform: Platform, viewer: Viewer, eventId: string): Promise<Event | Refusal> {
+  const event = isUuid(eventId) ? await platform.database.getRepository(Event).findOneBy({ id: eventId }) : null;
+  if (event === null) return refuse('NOT_FOUND', { path: ['input', 'eventId'], message: 'There is no such event.' });
+  if (!maySteer(viewer, event))
+    return refuse('FORBIDDEN', { path: ['input', 'eventId'], message: 'This event belongs to another organizer.' });
+  return event;
+}
+
+/** Wheelchair places and the seats of their companions are kept for those who need them; everything else is everybody's. */
+function firstChannels(layout: Layout): string {
+  const letters = Array<string>(layout.seatCount).fill('.');
+  for (const stretch of accessibleStretches(layout)) {
+    letters.fill('A', stretch.places, stretch.places + stretch.placeCount);
+    for (const seat of companionSeats(stretch)) letters[seat] = 'A';
+  }
+  return letters.join('');
+}
+
 function withoutBulk(errors: readonly PlanError[]): PlanError[] {
   return errors.slice(0, limits.planErrors + 1).map(({ path, message }) => ({ path, message }));
 }
 
-function checkName(path: string, name: string): Refusal<'INVALID_INPUT'> | null {
+export function checkName(path: string, name: string): Refusal<'INVALID_INPUT'> | null {
   if (name.trim() === '') return invalidInput(path, 'Must not be empty.');
   if (name.length > limits.nameLength) return invalidInput(path, `Must have at most ${limits.nameLength} characters.`);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are exactly what is refused

@@ -1,16 +1,31 @@
+import type { EntityManager } from 'typeorm';
 import { inTransaction, lockInventory } from '../database/transaction.js';
 import { type Refusal, refuse } from '../domain/errors.js';
-import { categoryOf, seatRuns } from '../domain/layout.js';
-import { Event, Inventory, LayoutVersion } from '../entities/events.js';
+import { hoardBudgetMs } from '../domain/hoarding.js';
+import { categoryOf, type Layout } from '../domain/layout.js';
+import { accessibleStretches, seatRuns } from '../domain/seat-runs.js';
+import { Event, EventChannel, Inventory, LayoutVersion } from '../entities/events.js';
 import { limits } from '../limits.js';
-import { redisRunId } from '../redis/connections.js';
-import { freezeEvent, type InventoryImage, type LedgerHold, loadInventory, readEpoch } from '../redis/inventory.js';
-import type { EventRef } from '../redis/seat-holds.js';
+import { identify } from '../redis/connections.js';
+import {
+  dropGeneration,
+  freezeEvent,
+  type InventoryImage,
+  type LedgerHold,
+  type LoadedPhase,
+  loadInventory,
+  readEpoch,
+  redisNowMs,
+} from '../redis/inventory.js';
+import type { EventRef } from '../redis/keys.js';
+import { allowNumbers } from '../redis/line.js';
+import { epochOf } from '../redis/script.js';
 import type { EventCatalogue, PublishedEvent } from './event-catalogue.js';
 import { lockOrders } from './order-ledger.js';
 import type { Platform } from './platform.js';
 
-interface OpenOrderRow {
+/** An order that has seats, as the ledger says it; `owned` PENDING: no tickets yet. Lists are by seat. */
+interface OwnerRow {
   readonly id: string;
   readonly holdId: string;
   readonly personId: string;
@@ -18,8 +33,11 @@ interface OpenOrderRow {
   readonly state: string;
   readonly prices: string;
   readonly payBy: Date;
-  readonly freeAt: Date;
-  readonly seats: number[];
+  readonly issuedAt: Date | null;
+  readonly owned: 'PENDING' | 'ISSUED';
+  readonly seats: readonly number[];
+  readonly categories: readonly number[];
+  readonly minors: readonly number[];
 }
 
 /**
@@ -30,36 +48,30 @@ export class InventoryService {
   readonly #platform: Platform;
   readonly #events: EventCatalogue;
   readonly #running = new Map<string, Promise<void>>();
+  readonly #looking = new Map<string, Promise<PublishedEvent | null>>();
 
   constructor(platform: Platform, events: EventCatalogue) {
     this.#platform = platform;
     this.#events = events;
   }
 
-  /** Compares every published event with the running Redis and rebuilds what differs. Called on every connect, before the first claim. */
+  /** Compares every published event with the running Redis and rebuilds what differs. Scripts notice by themselves; this is so that nobody has to wait. */
   async verifyAll(): Promise<void> {
-    const runId = await redisRunId(this.#platform.redis);
-    const events = await this.#platform.database.getRepository(Event).find({
-      select: { id: true },
-      where: [{ state: 'PUBLISHED' }, { state: 'CLOSED' }],
-      take: limits.openEvents,
-    });
-    for (const { id } of events) {
-      const epoch = await readEpoch(this.#platform.redis, id);
-      const inventory = await this.#platform.database.getRepository(Inventory).findOneByOrFail({ eventId: id });
-      if (epoch?.runId !== runId || epoch.generation !== inventory.generation) await this.rebuild(id);
+    const { redis, database, log } = this.#platform;
+    const server = await identify(redis);
+    const events: { id: string; generation: number }[] = await database.query(
+      `SELECT e.id, i.generation FROM event e JOIN inventory i ON i.event_id = e.id WHERE e.state <> 'DRAFT'
+       ORDER BY e.state DESC, e.sale_opens_at DESC LIMIT ${limits.openEvents}`,
+    );
+    for (const { id, generation } of events) {
+      if ((await readEpoch(redis, id))?.epoch === epochOf(generation, server)) continue;
+      await this.rebuild(id).catch((error) => log.error({ err: error, eventId: id }, 'rebuild failed'));
     }
   }
 
-  /** What a script's WRONG_EPOCH means for the caller: somebody rebuilds, or we do; either way: come back in a moment. */
-  async wrongEpoch(eventId: string): Promise<Refusal<'REBUILDING'>> {
-    this.#events.forget(eventId);
-    const fresh = await this.#events.published(eventId);
-    const epoch = await readEpoch(this.#platform.redis, eventId);
-    if (fresh !== null && epoch?.generation !== fresh.ref.generation) {
-      void this.rebuild(eventId).catch((error) => this.#platform.log.error({ err: error, eventId }, 'rebuild failed'));
-    }
-    return refuse('REBUILDING', { retryAfterMs: 500 });
+  /** What a script's WRONG_EPOCH means: somebody rebuilds, or we do, or it is over by now. */
+  async wrongEpoch(eventId: string): Promise<void> {
+    await this.#present(eventId);
   }
 
   /** Runs an action with the event's present generation, and once more if that generation had just ended. */
@@ -69,11 +81,21 @@ export class InventoryService {
   ): Promise<T | Refusal<'REBUILDING'>> {
     const answer = await act(event.ref);
     if (answer.code !== 'WRONG_EPOCH') return answer;
-    const refusal = await this.wrongEpoch(event.ref.eventId);
-    const fresh = await this.#events.published(event.ref.eventId);
-    if (fresh === null || fresh.ref.generation === event.ref.generation) return refusal;
-    const again = await act(fresh.ref);
-    return again.code === 'WRONG_EPOCH' ? refusal : again;
+    const present = await this.#present(event.ref.eventId);
+    const again = present && (await act(present.ref));
+    return again === null || again.code === 'WRONG_EPOCH'
+      ? refuse('REBUILDING', { retryAfterMs: limits.rebuildRetryMs })
+      : again;
+  }
+
+  /** Lets the line give more numbers: they are written down before they are given, so that none is given twice after Redis was lost. */
+  async reserveNumbers(ref: EventRef): Promise<void> {
+    const [row] = await this.#platform.database.query(
+      `WITH reserved AS (UPDATE inventory SET line_numbers = line_numbers + $2 WHERE event_id = $1 RETURNING line_numbers)
+       SELECT line_numbers AS to FROM reserved`,
+      [ref.eventId, limits.lineNumbers],
+    );
+    await allowNumbers(this.#platform.redis, ref, row.to);
   }
 
   /** Loads an event into Redis from the ledger under generation + 1. Only one process does it at a time; the others wait and find it done. */
@@ -85,107 +107,160 @@ export class InventoryService {
     return rebuilding;
   }
 
+  /** The event in the generation that Redis serves now; null while there is none. Everybody who asks at the same time shares one look. */
+  #present(eventId: string): Promise<PublishedEvent | null> {
+    const looking = this.#looking.get(eventId) ?? this.#look(eventId).finally(() => this.#looking.delete(eventId));
+    this.#looking.set(eventId, looking);
+    return looking;
+  }
+
+  async #look(eventId: string): Promise<PublishedEvent | null> {
+    const { redis, log } = this.#platform;
+    this.#events.forget(eventId);
+    const fresh = await this.#events.published(eventId);
+    const server = await identify(redis);
+    if (fresh === null) return null;
+    if ((await readEpoch(redis, eventId))?.epoch === epochOf(fresh.ref.generation, server)) return fresh;
+    this.rebuild(eventId).catch((error) => log.error({ err: error, eventId }, 'rebuild failed'));
+    return null;
+  }
+
   async #rebuild(eventId: string): Promise<void> {
-    const { database, redis, log } = this.#platform;
-    const startedMs = this.#platform.clock.nowMs();
-    const generation = await inTransaction(database, async (manager) => {
+    const { database, redis, log, clock } = this.#platform;
+    const startedMs = clock.nowMs();
+    const done = await inTransaction(database, async (manager) => {
       await lockInventory(manager, eventId, 'exclusive');
-      const runId = await redisRunId(redis);
+      const server = await identify(redis);
       const inventory = await manager.findOneByOrFail(Inventory, { eventId });
       const epoch = await readEpoch(redis, eventId);
-      if (epoch !== null && epoch.runId === runId && epoch.generation === inventory.generation)
-        return inventory.generation;
+      if (epoch?.epoch === epochOf(inventory.generation, server)) return null;
       await freezeEvent(redis, eventId);
       inventory.generation += 1;
-      await manager.save(inventory);
+      const nowMs = Math.max(epoch?.lastNowMs ?? 0, await redisNowMs(redis));
       const event = await manager.findOneByOrFail(Event, { id: eventId });
-      const layout = await manager.findOneByOrFail(LayoutVersion, { eventId, version: inventory.layoutVersion });
-      const orders: OpenOrderRow[] = await manager.query(openOrdersSql, [eventId]);
-      await lockOrders(
-        manager,
-        orders.map(({ id }) => id),
-      );
-      const grantedUntilMs = this.#platform.clock.nowMs() + limits.checkoutTtlMs;
-      await manager.query(regrantSql, [eventId, inventory.generation, new Date(grantedUntilMs), limits.settleGraceMs]);
-      const image = await this.#image(inventory, event, layout, {
-        orders,
-        runId,
-        grantedUntilMs,
-        notBeforeMs: epoch?.lastNowMs ?? 0,
-      });
-      const sold: { personId: string; category: number; seatIndex: number; minor: number; minute: number }[] =
-        await manager.query(soldSql, [eventId]);
-      await loadInventory(redis, withSold(image, sold));
+      const sale = salePhase(event, inventory, nowMs);
+      inventory.lineNumbers = Math.max(inventory.lineNumbers, sale.oldNumbers);
+      await manager.save(inventory);
+      await loadInventory(redis, await this.#image(manager, { event, inventory, sale, server, nowMs }));
       return inventory.generation;
     });
     await this.#events.changed(eventId);
-    log.info({ eventId, generation, tookMs: this.#platform.clock.nowMs() - startedMs }, 'inventory loaded');
+    if (done === null) return;
+    log.info({ eventId, generation: done, tookMs: clock.nowMs() - startedMs }, 'inventory loaded');
+    // Two generations back: a load that was given up in the middle has left one without an owner.
+    for (const generation of [done - 1, done - 2].filter((n) => n > 0)) {
+      await dropGeneration(redis, { eventId, generation }).catch((error) =>
+        log.warn({ err: error, eventId }, 'an old generation could not be removed'),
+      );
+    }
   }
 
   async #image(
-    inventory: Inventory,
-    event: Event,
-    layout: LayoutVersion,
-    open: {
-      readonly orders: readonly OpenOrderRow[];
-      readonly runId: string;
-      readonly grantedUntilMs: number;
-      readonly notBeforeMs: number;
+    manager: EntityManager,
+    at: {
+      readonly event: Event;
+      readonly inventory: Inventory;
+      readonly sale: LoadedPhase;
+      readonly server: string;
+      readonly nowMs: number;
     },
   ): Promise<InventoryImage> {
+    const { event, inventory, sale, server, nowMs } = at;
+    const { eventId, generation, layoutVersion } = inventory;
+    const layout = await manager.findOneByOrFail(LayoutVersion, { eventId, version: layoutVersion });
+    const channels = await manager.findBy(EventChannel, { eventId });
+    const owners: OwnerRow[] = await manager.query(ownersSql, [eventId]);
+    const open = owners.filter(({ owned }) => owned === 'PENDING');
+    await lockOrders(
+      manager,
+      open.map(({ id }) => id),
+    );
+    const grantedUntilMs = this.#platform.clock.nowMs() + limits.checkoutTtlMs;
+    await manager.query(regrantSql, [eventId, generation, new Date(grantedUntilMs), limits.settleGraceMs]);
     const { document } = layout;
-    const categoryCount = document.categories.length;
-    const runs: number[][] = Array.from({ length: categoryCount }, () => []);
-    for (const run of seatRuns(document)) runs[run.category]!.push(run.start, run.length);
-    const standing: number[][] = Array.from({ length: categoryCount }, () => []);
-    for (const section of document.sections) {
-      for (const area of section.standing) standing[area.category]!.push(area.firstSeat, area.count);
-    }
+    const focalPoint =
+      event.focalX === null || event.focalY === null ? undefined : { x: event.focalX, y: event.focalY };
+    const { admitPerSecond, activeCap, waitingRoom } = event;
     return {
-      eventId: event.id,
-      generation: inventory.generation,
-      runId: open.runId,
-      layoutVersion: inventory.layoutVersion,
+      ref: { eventId, generation },
+      server,
+      layoutVersion,
       opensAtMs: event.saleOpensAt.getTime(),
-      closed: event.state === 'CLOSED',
-      line: { admitPerSecond: event.admitPerSecond, activeCap: event.activeCap, waitingRoom: event.waitingRoom },
-      status: '.'.repeat(document.seatCount),
+      line: { admitPerSecond, activeCap, waitingRoom },
+      sale,
       categories: categoryOf(document),
-      runs,
-      standing,
-      holds: open.orders.map((order) => ledgerHold(order, open.grantedUntilMs)),
-      soldByPerson: new Map(),
-      revenue: new Map(),
-      minutes: new Map(),
-      notBeforeMs: open.notBeforeMs,
+      channels: inventory.channels,
+      releases: new Map(
+        channels.flatMap(({ letter, releaseAt }) =>
+          releaseAt === null ? [] : [[letter, releaseAt.getTime()] as const],
+        ),
+      ),
+      runs: seatRuns(document, focalPoint),
+      stretches: accessibleStretches(document, focalPoint),
+      standing: standingAreas(document),
+      holds: owners.map((owner) => ledgerHold(owner, { grantedUntilMs, nowMs })),
+      ...sold(owners),
+      hoardRefillPerMs: hoardBudgetMs(event) / limits.hoardRefillMs,
+      notBeforeMs: nowMs,
       // Above every fence the ledger knows, so that a newer claim is newer by its fence too.
-      firstVersion: 1 + Math.max(0, ...open.orders.map((order) => order.fence)),
+      firstVersion: 1 + Math.max(0, ...open.map(({ fence }) => fence)),
     };
   }
 }
 
-function ledgerHold(order: OpenOrderRow, grantedUntilMs: number): LedgerHold {
-  const payByMs = Math.max(order.payBy.getTime(), grantedUntilMs);
+/** Where a sale stands that begins or goes on in another generation. */
+function salePhase(event: Event, inventory: Inventory, nowMs: number): LoadedPhase {
+  const isFirst = inventory.generation === 1;
+  const opened = inventory.openedAt !== null || inventory.drawListHash !== null;
+  // Whoever was in the lobby at the opening is drawn once they are back; numbers of those who came later begin behind any lobby.
+  const behindLobby = !isFirst && !opened && nowMs >= event.saleOpensAt.getTime();
+  const hadLine = inventory.lineNumbers > 0 || !opened;
   return {
-    holdId: order.holdId,
-    orderId: order.id,
-    person: order.personId,
-    fence: order.fence,
-    state: order.state === 'ISSUING' ? 'ISSUING' : 'CHECKOUT',
-    seats: order.seats,
-    prices: order.prices,
-    payByMs,
-    freeAtMs: payByMs + limits.settleGraceMs,
+    phase: event.state === 'CLOSED' ? 'CLOSED' : opened ? 'OPEN' : 'LOBBY',
+    oldNumbers: behindLobby ? Math.max(inventory.lineNumbers, limits.lineEntries) : inventory.lineNumbers,
+    numbersTo: inventory.lineNumbers,
+    behindLobby,
+    recoveryMs: !isFirst && hadLine && event.waitingRoom !== 'NEVER' ? limits.recoveryMs : 0,
+    pausedAtMs: event.pausedAt?.getTime() ?? null,
+    pausedMs: event.pausedMs,
   };
 }
 
-/** Orders that have seats but no tickets yet. */
-const openOrdersSql = `
-  SELECT o.id, o.hold_id AS "holdId", o.person_id AS "personId", o.fence, o.state, o.prices, o.pay_by AS "payBy", o.free_at AS "freeAt",
-         array_agg(s.seat_index ORDER BY s.seat_index) AS seats
-  FROM orders o JOIN seat_owner s ON s.order_id = o.id AND s.state = 'PENDING'
-  WHERE o.event_id = $1
-  GROUP BY o.id`;
+function standingAreas(layout: Layout): InventoryImage['standing'] {
+  return layout.sections.flatMap((section, at) =>
+    section.standing.map(({ category, firstSeat, count }) => ({ category, section: at, firstSeat, count })),
+  );
+}
+
+function ledgerHold(
+  owner: OwnerRow,
+  { grantedUntilMs, nowMs }: { readonly grantedUntilMs: number; readonly nowMs: number },
+): LedgerHold {
+  const payByMs = Math.max(owner.payBy.getTime(), grantedUntilMs);
+  const issued = owner.state === 'REFUNDING' ? ('RETURNING' as const) : ('SOLD' as const);
+  const pending = owner.state === 'ISSUING' ? ('ISSUING' as const) : ('CHECKOUT' as const);
+  return {
+    holdId: owner.holdId,
+    orderId: owner.id,
+    person: owner.personId,
+    fence: owner.fence,
+    state: owner.owned === 'ISSUED' ? issued : pending,
+    seats: owner.seats,
+    prices: owner.prices,
+    payByMs,
+    freeAtMs: payByMs + limits.settleGraceMs,
+    rememberMs: (owner.issuedAt?.getTime() ?? 0) + limits.tombstoneMs - nowMs,
+  };
+}
+
+/** Every order that has seats, with and without tickets. */
+const ownersSql = `
+  SELECT o.id, o.hold_id AS "holdId", o.person_id AS "personId", o.fence, o.state, o.prices, o.pay_by AS "payBy", o.issued_at AS "issuedAt",
+         s.state AS owned, array_agg(s.seat_index ORDER BY s.seat_index) AS seats, array_agg(l.category ORDER BY s.seat_index) AS categories,
+         array_agg(l.price_minor + l.fee_minor ORDER BY s.seat_index) AS minors
+  FROM seat_owner s JOIN orders o ON o.id = s.order_id JOIN order_line l ON l.order_id = s.order_id AND l.seat_index = s.seat_index
+  WHERE s.event_id = $1
+  GROUP BY o.id, s.state`;
 
 /** A buyer whose checkout lived through the loss of Redis gets its time again. */
 const regrantSql = `
@@ -196,29 +271,23 @@ const regrantSql = `
     RETURNING o.id)
   UPDATE seat_owner s SET generation = $2 FROM moved WHERE s.order_id = moved.id`;
 
-const soldSql = `
-  SELECT o.person_id AS "personId", l.category, s.seat_index AS "seatIndex", l.price_minor + l.fee_minor AS minor,
-         floor(extract(epoch FROM o.issued_at) / 60)::int AS minute
-  FROM seat_owner s JOIN orders o ON o.id = s.order_id JOIN order_line l ON l.order_id = s.order_id AND l.seat_index = s.seat_index
-  WHERE s.event_id = $1 AND s.state = 'ISSUED'`;
-
-function withSold(
-  image: InventoryImage,
-  sold: readonly { personId: string; category: number; seatIndex: number; minor: number; minute: number }[],
-): InventoryImage {
-  const status = [...image.status];
-  const soldByPerson = new Map<string, number>();
+function sold(owners: readonly OwnerRow[]): Pick<InventoryImage, 'revenue' | 'minutes'> {
   const revenue = new Map<number, number>();
   const minutes = new Map<string, number>();
   const add = <K>(map: Map<K, number>, key: K, by: number) => map.set(key, (map.get(key) ?? 0) + by);
-  const latest = sold.reduce((minute, row) => Math.max(minute, row.minute), 0);
-  for (const row of sold) {
-    status[row.seatIndex] = 's';
-    add(soldByPerson, row.personId, 1);
-    add(revenue, row.category, row.minor);
-    if (row.minute <= latest - limits.salesMinutes) continue;
-    add(minutes, `${row.minute}:sold`, 1);
-    add(minutes, `${row.minute}:revenue`, row.minor);
+  const issued = owners.filter(({ owned, state }) => owned === 'ISSUED' && state !== 'REFUNDING');
+  const minuteOf = ({ issuedAt }: OwnerRow) => Math.floor((issuedAt?.getTime() ?? 0) / 60_000);
+  const latest = issued.reduce((minute, owner) => Math.max(minute, minuteOf(owner)), 0);
+  for (const owner of issued) {
+    for (const [at, category] of owner.categories.entries()) add(revenue, category, owner.minors[at]!);
+    const minute = minuteOf(owner);
+    if (minute <= latest - limits.salesMinutes) continue;
+    add(minutes, `${minute}:sold`, owner.seats.length);
+    add(
+      minutes,
+      `${minute}:revenue`,
+      owner.minors.reduce((sum, minor) => sum + minor, 0),
+    );
   }
-  return { ...image, status: status.join(''), soldByPerson, revenue, minutes };
+  return { revenue, minutes };
 }

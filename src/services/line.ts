@@ -1,23 +1,28 @@
-import { isRefusal, type Refusal, refuse } from '../domain/errors.js';
+import { invalidInput, isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { derivedId } from '../domain/ids.js';
-import { pushIntervalMs } from '../domain/line.js';
+import { pushIntervalMs, type WaitEstimate } from '../domain/line.js';
 import { limits } from '../limits.js';
 import type { PlacePush } from '../pubsub/line.js';
 import type { Watch } from '../pubsub/watch.js';
+import type { EventRef } from '../redis/keys.js';
 import {
+  type AdmissionRound,
   admitFromLine,
   joinLine,
   type LinePhase,
   leaveLine,
   type PlaceAnswer,
   readPlace,
+  restorePlaces,
   type StoredPlace,
 } from '../redis/line.js';
-import type { EventRef } from '../redis/seat-holds.js';
+import type { Draws } from './draw.js';
 import type { EventCatalogue, PublishedEvent } from './event-catalogue.js';
+import { refuseStranger } from './identity.js';
 import type { InventoryService } from './inventory.js';
 import type { Mirrors } from './mirrors.js';
 import type { Platform, Viewer } from './platform.js';
+import type { Tokens } from './tokens.js';
 
 /** A place as its owner sees it at one instant. */
 export interface PlaceView {
@@ -25,6 +30,7 @@ export interface PlaceView {
   readonly stored: StoredPlace;
   readonly phase: LinePhase;
   readonly peopleAhead: number | null;
+  readonly estimate: WaitEstimate | null;
   readonly nextPushInMs: number | null;
 }
 
@@ -34,43 +40,69 @@ interface FoundPlace {
   readonly place: StoredPlace;
 }
 
+/** What somebody shows of before: the place and the admission that the platform has signed. */
+export interface ShownPlace {
+  readonly place: string | null;
+  readonly admission: string | null;
+}
+
 /** An entry id carries its event, as a hold id does. */
 export function entryGlobalId(eventId: string, entryId: string): string {
   return `${eventId}.${entryId}`;
 }
 
-function splitEntryId(id: string): { eventId: string; entryId: string } | null {
+export function splitEntryId(id: string): { eventId: string; entryId: string } | null {
   const match = /^([0-9a-f-]{36})\.([0-9a-f-]{36})$/.exec(id);
   return match ? { eventId: match[1]!, entryId: match[2]! } : null;
 }
+
+/** Calls of the provider that one checkout comes to: made, looked at, captured. */
+const callsPerCheckout = 3;
 
 export class Line {
   readonly #platform: Platform;
   readonly #events: EventCatalogue;
   readonly #inventory: InventoryService;
   readonly #mirrors: Mirrors;
+  readonly #draws: Draws;
+  readonly #tokens: Tokens;
+  /** Events in whose line somebody waited when it was last looked at. */
+  readonly #busy = new Set<string>();
 
-  constructor(platform: Platform, events: EventCatalogue, inventory: InventoryService, mirrors: Mirrors) {
+  constructor(
+    platform: Platform,
+    parts: {
+      readonly events: EventCatalogue;
+      readonly inventory: InventoryService;
+      readonly mirrors: Mirrors;
+      readonly draws: Draws;
+      readonly tokens: Tokens;
+    },
+  ) {
     this.#platform = platform;
-    this.#events = events;
-    this.#inventory = inventory;
-    this.#mirrors = mirrors;
+    this.#events = parts.events;
+    this.#inventory = parts.inventory;
+    this.#mirrors = parts.mirrors;
+    this.#draws = parts.draws;
+    this.#tokens = parts.tokens;
   }
 
-  /** One place a person: joining again finds it again. */
-  async join(viewer: Viewer, eventId: string): Promise<PlaceView | Refusal> {
+  /** One place a person: joining again finds it again. What is shown of before is put back first, if Redis has lost it. */
+  async join(viewer: Viewer, eventId: string, shown: ShownPlace): Promise<PlaceView | Refusal> {
     const found = await this.#events.published(eventId);
     if (found === null) return refuse('NOT_FOUND', { path: ['input', 'eventId'], message: 'There is no such event.' });
+    const stranger = refuseStranger(viewer, found.event);
+    if (stranger !== null) return stranger;
+    const wrong = await this.#restoreShown(viewer, found, shown);
+    if (wrong !== null) return wrong;
     const newEntryId = derivedId('entry', eventId, viewer.personId, this.#platform.clock.randomId());
-    const joined = await this.#ask(found, 'eventId', (ref) =>
-      joinLine(this.#platform.redis, ref, { person: viewer.personId, newEntryId }),
-    );
+    const joined = await this.#ask(found, 'eventId', (ref) => this.#joinLine(ref, viewer.personId, newEntryId));
     if (isRefusal(joined)) return joined;
     const { event, place } = joined;
     const view = await this.#describe(event, place);
     if (view.peopleAhead === null || view.peopleAhead >= limits.admitAtJoinAhead) return view;
     // Where nobody has to wait, the turn comes with the answer.
-    await admitFromLine(this.#platform.redis, event.ref);
+    await this.admit(event);
     const again = await readPlace(this.#platform.redis, event.ref, place.entryId, null);
     return again.code === 'OK' ? this.#describe(event, again.place) : view;
   }
@@ -101,6 +133,65 @@ export class Line {
     return mirror.watch(read.place.entryId, read.place, generation);
   }
 
+  /** One round of admissions, as any process may make it at any moment. Null when the event is being rebuilt. */
+  async admit(event: PublishedEvent): Promise<AdmissionRound | null> {
+    const { eventId } = event.ref;
+    const round = await admitFromLine(this.#platform.redis, event.ref, this.#checkoutsPerSecond(event));
+    if (round !== null && round.waiting > 0) this.#busy.add(eventId);
+    else this.#busy.delete(eventId);
+    return round;
+  }
+
+  /** Whether somebody waited when this process last looked. */
+  isBusy({ ref }: PublishedEvent): boolean {
+    return this.#busy.has(ref.eventId);
+  }
+
+  /** What the payment provider can serve of this event, shared by all that have a line now; 0: no bound. */
+  #checkoutsPerSecond({ prices }: PublishedEvent): number {
+    const { callsPerSecond, callsPerEndpointPerSecond } = this.#platform.config.stripe;
+    if (prices.every(({ priceMinor, feeMinor }) => priceMinor + feeMinor === 0)) return 0;
+    const bounds = [callsPerSecond / callsPerCheckout, callsPerEndpointPerSecond].filter((bound) => bound > 0);
+    return bounds.length === 0 ? 0 : Math.min(...bounds) / Math.max(1, this.#busy.size);
+  }
+
+  async #joinLine(ref: EventRef, person: string, newEntryId: string): Promise<PlaceAnswer> {
+    for (;;) {
+      const answer = await joinLine(this.#platform.redis, ref, { person, newEntryId });
+      if (answer.code !== 'NUMBERS') return answer;
+      await this.#inventory.reserveNumbers(ref);
+    }
+  }
+
+  async #restoreShown(
+    viewer: Viewer,
+    { ref }: PublishedEvent,
+    shown: ShownPlace,
+  ): Promise<Refusal<'INVALID_INPUT'> | null> {
+    const admission = shown.admission === null ? null : await this.#tokens.readAdmission(shown.admission);
+    const place = shown.place === null ? null : await this.#tokens.readPlace(shown.place);
+    const isOwn = (signed: { readonly personId: string; readonly eventId: string } | null) =>
+      signed?.personId === viewer.personId && signed.eventId === ref.eventId;
+    if (shown.admission !== null && !isOwn(admission))
+      return invalidInput('input.admission', 'Is not an admission of yours to this event.');
+    if (shown.place !== null && !isOwn(place))
+      return invalidInput('input.place', 'Is not a place of yours in this line.');
+    const signed = admission ?? place;
+    if (signed === null || signed.generation >= ref.generation) return null;
+    const drawn = signed.number > 0 ? null : await this.#draws.numbers(ref.eventId);
+    const number = drawn?.get(signed.entryId) ?? signed.number;
+    const restorable = {
+      entryId: signed.entryId,
+      person: viewer.personId,
+      number,
+      state: admission === null ? ('W' as const) : ('A' as const),
+      sinceMs: signed.sinceMs,
+      endsAtMs: admission?.endsAtMs ?? 0,
+    };
+    await restorePlaces(this.#platform.redis, ref, null, [restorable]);
+    return null;
+  }
+
   /** A place of this viewer; null when there is none. */
   async #own(
     viewer: Viewer,
@@ -118,20 +209,12 @@ export class Line {
 
   /** A place with its position, as of at least the moment it was read. */
   async #describe(event: PublishedEvent, stored: StoredPlace): Promise<PlaceView> {
-    const waiting = stored.state === 'W';
-    let peopleAhead: number | null = null;
-    if (waiting) {
-      const mirror = await this.#mirrors.line(event.ref.eventId);
-      await mirror.reached(event.ref.generation, stored.lineVersion);
-      peopleAhead = mirror.peopleAhead(stored.number);
-    }
-    return {
-      event,
-      stored,
-      phase: stored.phase,
-      peopleAhead,
-      nextPushInMs: waiting ? pushIntervalMs(peopleAhead) : null,
-    };
+    if (stored.state !== 'W')
+      return { event, stored, phase: stored.phase, peopleAhead: null, estimate: null, nextPushInMs: null };
+    const mirror = await this.#mirrors.line(event.ref.eventId);
+    await mirror.reached(event.ref.generation, stored.lineVersion);
+    const { peopleAhead, estimate } = mirror.outlook(event.ref.generation, stored.number);
+    return { event, stored, phase: stored.phase, peopleAhead, estimate, nextPushInMs: pushIntervalMs(peopleAhead) };
   }
 
   async #ask(
@@ -164,10 +247,11 @@ function refusePlace(code: Exclude<PlaceAnswer['code'], 'OK'>, field: 'eventId' 
     case 'NOT_YOURS':
       return refuse('FORBIDDEN', { path, message: 'This place belongs to somebody else.' });
     case 'QUEUE_FULL':
-      return refuse('QUEUE_FULL', { path, retryAfterMs: 30_000 });
+      return refuse('QUEUE_FULL', { path, retryAfterMs: limits.queueFullRetryMs });
     case 'SALE_CLOSED':
       return refuse('SALE_CLOSED', { path });
+    case 'NUMBERS':
     case 'WRONG_EPOCH':
-      return refuse('REBUILDING', { retryAfterMs: 500 });
+      return refuse('REBUILDING', { retryAfterMs: limits.rebuildRetryMs });
   }
 }

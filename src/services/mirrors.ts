@@ -1,10 +1,18 @@
 import { limits } from '../limits.js';
 import { LineMirror } from '../pubsub/line.js';
 import { SeatMapMirror } from '../pubsub/seat-map.js';
-import { eventKeys } from '../redis/keys.js';
-import { type PlaceState, readPlace, reportPresence, type StoredPlace, snapshotLine } from '../redis/line.js';
-import type { EventRef } from '../redis/seat-holds.js';
+import { type EventRef, sharedKeys } from '../redis/keys.js';
+import {
+  type PlaceState,
+  type RestorablePlace,
+  readPlace,
+  reportPresence,
+  restorePlaces,
+  type StoredPlace,
+  snapshotLine,
+} from '../redis/line.js';
 import { snapshotSeats } from '../redis/seat-map.js';
+import type { Draws } from './draw.js';
 import type { EventCatalogue } from './event-catalogue.js';
 import type { InventoryService } from './inventory.js';
 import type { Platform } from './platform.js';
@@ -22,6 +30,7 @@ export class Mirrors {
   readonly #platform: Platform;
   readonly #events: EventCatalogue;
   readonly #inventory: InventoryService;
+  readonly #draws: Draws;
   readonly #seats = new Map<string, Promise<SeatMapMirror>>();
   readonly #lines = new Map<string, Promise<LineMirror<StoredPlace>>>();
   /** Those of `#lines` that have started. */
@@ -32,10 +41,11 @@ export class Mirrors {
   #reporting = false;
   #stopped = false;
 
-  constructor(platform: Platform, events: EventCatalogue, inventory: InventoryService) {
+  constructor(platform: Platform, events: EventCatalogue, inventory: InventoryService, draws: Draws) {
     this.#platform = platform;
     this.#events = events;
     this.#inventory = inventory;
+    this.#draws = draws;
     this.#idleTimer = setInterval(() => this.#letGo(), limits.mirrorIdleMs / 4);
     this.#presenceTimer = setInterval(() => void this.#reportPresence(), limits.presenceEveryMs);
   }
@@ -54,7 +64,7 @@ export class Mirrors {
   seats(eventId: string): Promise<SeatMapMirror> {
     return this.#get(`seats:${eventId}`, this.#seats, eventId, async () => {
       const mirror = new SeatMapMirror(() => this.#load(eventId, (ref) => snapshotSeats(this.#platform.redis, ref)));
-      await mirror.start(this.#platform.channels, eventKeys(eventId).seatChannel);
+      await mirror.start(this.#platform.channels, sharedKeys(eventId).seatChannel);
       return mirror;
     });
   }
@@ -68,6 +78,7 @@ export class Mirrors {
             return line && { ...line, generation: ref.generation };
           }),
         readPlaces: (generation, entryIds) => this.#readPlaces({ eventId, generation }, entryIds),
+        restore: (generation, places) => this.#restore({ eventId, generation }, places),
         facts: (place) => ({
           number: place.number,
           waiting: waitingStates.has(place.state),
@@ -76,7 +87,7 @@ export class Mirrors {
         }),
         nowMs: () => this.#platform.clock.nowMs(),
       });
-      await mirror.start(this.#platform.channels, eventKeys(eventId).lineChannel);
+      await mirror.start(this.#platform.channels, sharedKeys(eventId).lineChannel);
       this.#served.set(eventId, mirror);
       return mirror;
     });
@@ -122,6 +133,24 @@ export class Mirrors {
       if (answer.code === 'OK') places.set(entryIds[at]!, answer.place);
     }
     return places;
+  }
+
+  /** Places of an earlier generation, whose owners are connected here, go back under the same numbers. */
+  async #restore(ref: EventRef, places: readonly StoredPlace[]): Promise<void> {
+    const open = places.filter(({ state }) => openStates.has(state));
+    // Whoever was in the lobby when it was drawn has a number by now, whether or not they heard of it.
+    const drawn = open.some(({ number }) => number === 0) ? await this.#draws.numbers(ref.eventId) : null;
+    const restorable = open.map(
+      ({ entryId, person, number, sinceMs, state, admissionEndsAtMs, shiftMs }): RestorablePlace => ({
+        entryId,
+        person,
+        number: number || (drawn?.get(entryId) ?? 0),
+        sinceMs,
+        state: state === 'A' ? 'A' : 'W',
+        endsAtMs: admissionEndsAtMs === null ? 0 : admissionEndsAtMs - shiftMs,
+      }),
+    );
+    await restorePlaces(this.#platform.redis, ref, this.#platform.processId, restorable);
   }
 
   /**

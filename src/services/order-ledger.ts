@@ -54,6 +54,7 @@ export interface StepOutcome {
   readonly seats?:
     | { readonly kind: 'issue'; readonly generation: number; readonly fence: number }
     | { readonly kind: 'validate' }
+    | { readonly kind: 'vacate' }
     | { readonly kind: 'release'; readonly generation: number };
 }
 
@@ -278,7 +279,9 @@ function seatRows(outcomes: readonly StepOutcome[]) {
 async function moveSeats(manager: EntityManager, outcomes: readonly StepOutcome[], now: Date): Promise<void> {
   const issued = outcomes.filter(({ seats }) => seats?.kind === 'issue');
   const validated = outcomes.filter(({ seats }) => seats?.kind === 'validate').map(({ from }) => from.orderId);
-  const released = outcomes.filter(({ seats }) => seats?.kind === 'release').map(({ from }) => from.orderId);
+  const released = outcomes
+    .filter(({ seats }) => seats?.kind === 'release' || seats?.kind === 'vacate')
+    .map(({ from }) => from.orderId);
   if (issued.length > 0) {
     const rows = JSON.stringify(seatRows(issued));
     await manager.query(

@@ -13,6 +13,7 @@ import { checkIdempotencyKey } from './idempotency.js';
 import type { InventoryService } from './inventory.js';
 import { isPaid, lockOrders, type OrderLedger } from './order-ledger.js';
 import type { Platform, Viewer } from './platform.js';
+import { maySteer } from './sales.js';
 import { refuseHoldAction, scriptFence, splitHoldId } from './seat-holds.js';
 
 /** An order with all its parts, as its owner sees it. */
@@ -49,6 +50,15 @@ const cancelSql = `
     UPDATE order_step s SET run_at = LEAST(s.run_at, $3) FROM asked a WHERE s.order_id = a.id AND s.finished_at IS NULL)
   SELECT id FROM asked`;
 
+/** Takes a sale back: from here on its tickets open no door, and its seats are on their way back. */
+const refundSql = `
+  WITH taken AS (
+    UPDATE orders SET state = 'REFUNDING', end_reason = COALESCE(end_reason, 'CANCELED'), version = version + 1
+    WHERE id = $1 AND state = 'COMPLETED' RETURNING id),
+  voided AS (UPDATE ticket t SET state = 'VOID' FROM taken WHERE t.order_id = taken.id),
+  opened AS (INSERT INTO order_step (order_id, step, attempt, run_at) SELECT id, 'RETURN', 1, $2 FROM taken)
+  SELECT id FROM taken`;
+
 export class Orders {
   readonly #platform: Platform;
   readonly #events: EventCatalogue;
@@ -77,7 +87,7 @@ export class Orders {
     const action = { holdId: ids.holdId, person: viewer.personId, fence: scriptFence(input.fence, event), orderId };
     const answer = await this.#inventory.withEvent(event, (ref) => checkoutHold(this.#platform.redis, ref, action));
     if (isRefusal(answer)) return answer;
-    if (answer.code !== 'OK') return (await this.#ordered(viewer, orderId)) ?? refuseHoldAction(answer);
+    if (answer.code !== 'OK') return (await this.#ordered(viewer, orderId)) ?? refuseHoldAction(answer, action.fence);
     if (answer.hold.state !== 'CHECKOUT') return (await this.#ordered(viewer, orderId)) ?? refuseEnded(answer.hold);
     const bound = await this.#writeOrder(event, answer.hold, orderId);
     if (bound === 'bound') {
@@ -119,6 +129,34 @@ export class Orders {
     await this.#ledger.announce([orderId]);
     this.#ledger.wakeWorkers(['CREATE', 'SETTLE']);
     return this.#load(orderId);
+  }
+
+  /** Gives the money of a completed order back and its seats with it, for the event's organizer. Asking again answers the same. */
+  async refund(
+    viewer: Viewer,
+    input: { readonly orderId: string; readonly idempotencyKey: string },
+  ): Promise<OrderView | Refusal> {
+    const { idempotencyKey: key, orderId } = input;
+    const view = await this.#find(orderId);
+    if (view === null) return refuse('NOT_FOUND', { path: ['input', 'orderId'], message: 'There is no such order.' });
+    if (!maySteer(viewer, view.event.event)) {
+      const message = "This order belongs to another organizer's event.";
+      return refuse('FORBIDDEN', { path: ['input', 'orderId'], message });
+    }
+    const reused = await checkIdempotencyKey(this.#platform, viewer, { mutation: 'refundOrder', key, input: orderId });
+    if (reused !== null) return reused;
+    const taken = await inTransaction(this.#platform.database, async (manager): Promise<unknown[]> => {
+      await lockOrders(manager, [orderId]);
+      return manager.query(refundSql, [orderId, new Date(this.#platform.clock.nowMs())]);
+    });
+    const now = await this.#load(orderId);
+    if (taken.length === 0 && now.order.state !== 'REFUNDING' && now.order.state !== 'REFUNDED')
+      return refuse('ORDER_NOT_REFUNDABLE', { path: ['input', 'orderId'], state: now.order.state });
+    if (taken.length > 0) {
+      await this.#ledger.announce([orderId]);
+      this.#ledger.wakeWorkers(['RETURN']);
+    }
+    return now;
   }
 
   async read(viewer: Viewer, id: string): Promise<OrderView | null> {

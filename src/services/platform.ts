@@ -3,6 +3,8 @@ import type { Logger } from 'pino';
 import type { DataSource } from 'typeorm';
 import type { Config } from '../config.js';
 import type { Clock } from '../domain/clock.js';
+import type { Identity } from '../entities/events.js';
+import type { Mailer } from '../mail/mailer.js';
 import type { PaymentGateway } from '../payments/gateway.js';
 import type { Channels } from '../pubsub/channels.js';
 
@@ -14,6 +16,7 @@ export interface Platform {
   readonly redis: Redis;
   readonly channels: Channels;
   readonly gateway: PaymentGateway;
+  readonly mailer: Mailer;
   readonly log: Logger;
   /** Of this process, new at every start. */
   readonly processId: string;
@@ -23,6 +26,8 @@ export interface Platform {
 export interface Viewer {
   readonly personId: string;
   readonly role: 'GUEST' | 'ORGANIZER' | 'ADMIN';
+  /** What vouches for the person: nothing but the session, a verified address, an account here or elsewhere. */
+  readonly identity: Identity;
   readonly organizerId: string | null;
   readonly expiresAtMs: number;
 }

@@ -1,6 +1,6 @@
 import { limits } from '../limits.js';
 import { Watch } from '../pubsub/watch.js';
-import { eventKeys } from '../redis/keys.js';
+import { sharedKeys } from '../redis/keys.js';
 import { readSales, type SalesCounts } from '../redis/sales.js';
 import type { EventCatalogue, PublishedEvent } from './event-catalogue.js';
 import type { Platform, Viewer } from './platform.js';
@@ -22,6 +22,7 @@ function isNews({ counts }: SalesView, told: SalesView | null): boolean {
   return (
     counts.version !== told?.counts.version ||
     counts.generation !== told.counts.generation ||
+    counts.phase !== told.counts.phase ||
     counts.waiting !== told.counts.waiting ||
     counts.admitted !== told.counts.admitted
   );
@@ -91,7 +92,7 @@ export class Sales {
     const touch = () => {
       dirty = true;
     };
-    const keys = eventKeys(eventId);
+    const keys = sharedKeys(eventId);
     const silences = [await channels.listen(keys.seatChannel, touch)];
     try {
       silences.push(await channels.listen(keys.lineChannel, touch));

@@ -1,11 +1,16 @@
+import { createHash } from 'node:crypto';
 import { invalidInput, isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { derivedId, inputDigest } from '../domain/ids.js';
 import { standingSeatPrefix } from '../domain/layout.js';
 import { decodePriceList, seatTotalMinor } from '../domain/money.js';
 import { limits } from '../limits.js';
 import { Watch } from '../pubsub/watch.js';
+import type { EventRef } from '../redis/keys.js';
 import {
+  type ChangeAnswer,
   type ClaimAnswer,
+  type ClaimRequest,
+  changeHold,
   claimSeats,
   extendHold,
   type HoldAction,
@@ -17,9 +22,11 @@ import {
 } from '../redis/seat-holds.js';
 import type { EventCatalogue, PublishedEvent } from './event-catalogue.js';
 import { checkIdempotencyKey } from './idempotency.js';
+import { refuseStranger } from './identity.js';
 import type { InventoryService } from './inventory.js';
 import type { Mirrors } from './mirrors.js';
 import type { Platform, Viewer } from './platform.js';
+import { maySteer } from './sales.js';
 
 /** A hold with the event it belongs to, ready to be shown to its owner. */
 export interface HoldView {
@@ -27,13 +34,33 @@ export interface HoldView {
   readonly hold: StoredHold;
 }
 
+interface CategoryWish {
+  readonly categoryId: string;
+  readonly sectionId: string | null;
+  readonly quantity: number;
+}
+
 export type SeatSelection =
   | { readonly seatIds: readonly string[] }
-  | { readonly bestAvailable: { readonly categoryId: string; readonly quantity: number } }
-  | { readonly standing: { readonly categoryId: string; readonly quantity: number } };
+  | { readonly bestAvailable: CategoryWish & { readonly accessible: number | null } }
+  | { readonly standing: CategoryWish };
 
-export interface HoldSeats {
+/** What a buyer may have besides everybody's seats. */
+export interface SeatAccess {
+  /** Somebody of the party needs a wheelchair place. */
+  readonly accessible: boolean;
+  readonly accessCode: string | null;
+}
+
+export interface HoldSeats extends SeatAccess {
   readonly eventId: string;
+  readonly idempotencyKey: string;
+  readonly seats: SeatSelection;
+}
+
+export interface ChangeHold extends SeatAccess {
+  readonly holdId: string;
+  readonly fence: string;
   readonly idempotencyKey: string;
   readonly seats: SeatSelection;
 }
@@ -74,20 +101,45 @@ export class SeatHolds {
   async hold(viewer: Viewer, request: HoldSeats): Promise<HoldView | Refusal> {
     const event = await this.#events.published(request.eventId);
     if (event === null) return refuse('NOT_FOUND', { path: ['input', 'eventId'], message: 'There is no such event.' });
-    const selection = resolveSelection(event, request.seats);
-    if (isRefusal(selection)) return selection;
-    const claim = {
-      holdId: derivedId('hold', event.ref.eventId, viewer.personId, request.idempotencyKey),
+    const stranger = refuseStranger(viewer, event.event);
+    if (stranger !== null) return stranger;
+    const wish = resolveWish(event, viewer, request);
+    if (isRefusal(wish)) return wish;
+    const { eventId } = event.ref;
+    const holdId = derivedId('hold', eventId, viewer.personId, request.idempotencyKey);
+    const claim: ClaimRequest = {
+      holdId,
       person: viewer.personId,
-      digest: inputDigest(selection),
-      selection,
+      digest: inputDigest(wish.selection),
+      ...wish,
       prices: event.priceList,
       ttlMs: event.event.holdTtlMs,
       maxMs: Math.max(limits.holdMaxMs, event.event.holdTtlMs),
-      seatsPerPerson: event.event.maxSeatsPerPerson,
+      hoardBudgetMs: event.hoardBudgetMs,
+      newEntryId: derivedId('entry', eventId, viewer.personId, holdId),
     };
-    const answer = await this.#inventory.withEvent(event, (ref) => claimSeats(this.#platform.redis, ref, claim));
-    return isRefusal(answer) ? answer : this.#judgeClaim(event, answer);
+    const answer = await this.#inventory.withEvent(event, (ref) => this.#claim(ref, claim));
+    if (isRefusal(answer)) return answer;
+    return answer.code === 'OK' ? { event, hold: answer.hold } : refuseClaim(event, answer);
+  }
+
+  /** Other seats for the same hold, in one step: all of the new ones or none, and the old ones stay until then. */
+  async change(viewer: Viewer, request: ChangeHold): Promise<HoldView | Refusal> {
+    const { holdId: id, fence, idempotencyKey: key, ...rest } = request;
+    const found = await this.#find(id);
+    if (found === null) return refuse('NOT_FOUND', { path: ['input', 'holdId'], message: 'There is no such hold.' });
+    const { event, holdId } = found;
+    const wish = resolveWish(event, viewer, rest);
+    if (isRefusal(wish)) return wish;
+    const reused = await this.#keyReused(viewer, 'changeHold', key, [id, wish.selection]);
+    if (reused !== null) return reused;
+    const action = { holdId, person: viewer.personId, fence: scriptFence(fence, event), ...wish };
+    const answer = await this.#inventory.withEvent(event, (ref) =>
+      changeHold(this.#platform.redis, ref, { ...action, digest: inputDigest([key, id]) }),
+    );
+    if (isRefusal(answer)) return answer;
+    if (answer.code === 'OK') return { event, hold: answer.hold };
+    return isSeatRefusal(answer) ? refuseClaim(event, answer) : refuseHoldAction(answer, action.fence);
   }
 
   async read(viewer: Viewer, id: string): Promise<HoldView | null> {
@@ -135,12 +187,14 @@ export class SeatHolds {
         silence();
       },
     );
+    let seats = new Set(first.hold.seats);
     const tell = (view: HoldView) => {
       if (faceOf(view.hold) !== faceOf(known.hold)) {
         latest = view;
         watch.wake();
       }
       known = view;
+      seats = new Set(view.hold.seats);
       if (isOver(view.hold)) watch.finish();
     };
     const refresh = async () => {
@@ -156,7 +210,6 @@ export class SeatHolds {
       const inMs = view === 'later' ? limits.mirrorCheckMs : msUntilNews(view.hold);
       if (inMs !== null) timer = setTimeout(() => void refresh(), Math.max(inMs, 1));
     };
-    const seats = new Set(first.hold.seats);
     const silence = mirror.listen(({ indexes, holdId }) => {
       const all = indexes.length === 0 && holdId === null;
       if (all || holdId === first.hold.holdId || indexes.some((index) => seats.has(index))) void refresh();
@@ -189,9 +242,16 @@ export class SeatHolds {
     const answer = await this.#inventory.withEvent(found.event, (ref) => act(ref, action));
     if (isRefusal(answer)) return answer;
     if (answer.code === 'OK') return { event: found.event, hold: answer.hold };
-    // A flushed Redis has forgotten the hold; its fence still tells that it was real once.
-    const lost = answer.code === 'NO_HOLD' && action.fence.endsWith('-ended');
-    return lost ? refuse('HOLD_LOST', { path: ['input', 'holdId'] }) : refuseHoldAction(answer);
+    return refuseHoldAction(answer, action.fence);
+  }
+
+  /** Claims, after room for another number in line has been made if somebody is to come in on the spot. */
+  async #claim(ref: EventRef, claim: ClaimRequest): Promise<ClaimAnswer> {
+    for (;;) {
+      const answer = await claimSeats(this.#platform.redis, ref, claim);
+      if (answer.code !== 'NUMBERS') return answer;
+      await this.#inventory.reserveNumbers(ref);
+    }
   }
 
   /** A hold of this viewer; `gone` when there is none (any more), `later` while its event is being rebuilt. */
@@ -209,39 +269,69 @@ export class SeatHolds {
     const event = ids && (await this.#events.published(ids.eventId));
     return ids && event ? { event, holdId: ids.holdId } : null;
   }
+}
 
-  #judgeClaim(event: PublishedEvent, answer: ClaimAnswer): HoldView | Refusal {
-    switch (answer.code) {
-      case 'OK':
-        return { event, hold: answer.hold };
-      case 'TAKEN':
-        return refuse('SEATS_UNAVAILABLE', {
-          path: ['input', 'seats', 'seatIds'],
-          seatIds: answer.indexes.map((index) => seatId(event, index)),
-        });
-      case 'NO_BLOCK':
-        return refuse('NO_ADJACENT_SEATS', { path: ['input', 'seats'], available: answer.free });
-      case 'SOLD_OUT':
-        return refuse('SOLD_OUT', { path: ['input', 'seats'] });
-      case 'SALE_NOT_OPEN':
-        return refuse('SALE_NOT_OPEN', { path: ['input', 'eventId'], opensAt: new Date(answer.opensAtMs) });
-      case 'SALE_CLOSED':
-        return refuse('SALE_CLOSED', { path: ['input', 'eventId'] });
-      case 'NOT_ADMITTED':
-        return refuse('NOT_ADMITTED', { path: ['input', 'eventId'] });
-      case 'PERSON_LIMIT':
-        return refuse('PERSON_LIMIT_REACHED', { path: ['input', 'seats'], limit: event.event.maxSeatsPerPerson });
-      case 'KEY_REUSED':
-        return refuse('IDEMPOTENCY_KEY_REUSED', { path: ['input', 'idempotencyKey'] });
-      case 'WRONG_EPOCH':
-        return refuse('REBUILDING', { retryAfterMs: 500 });
-    }
+type SeatCode = Exclude<ChangeAnswer, HoldAnswer>['code'] | 'SALE_CLOSED' | 'NOT_ADMITTED';
+
+/** Refusals that a change has in common with a claim. */
+const seatCodes: ReadonlySet<string> = new Set<SeatCode>([
+  'TAKEN',
+  'NO_BLOCK',
+  'SOLD_OUT',
+  'PERSON_LIMIT',
+  'PAUSED',
+  'SALE_CLOSED',
+  'NOT_ADMITTED',
+]);
+
+function isSeatRefusal(answer: ChangeAnswer): answer is Extract<ChangeAnswer, { code: SeatCode }> {
+  return seatCodes.has(answer.code);
+}
+
+function refuseClaim(event: PublishedEvent, answer: Exclude<ClaimAnswer, { code: 'OK' }>): Refusal {
+  switch (answer.code) {
+    case 'TAKEN':
+      return refuse('SEATS_UNAVAILABLE', {
+        path: ['input', 'seats', 'seatIds'],
+        seatIds: answer.indexes.map((index) => seatId(event, index)),
+      });
+    case 'NO_BLOCK':
+      return refuse('NO_ADJACENT_SEATS', {
+        path: ['input', 'seats'],
+        available: answer.free,
+        alternatives: answer.offers.map(({ kind, indexes }) => ({
+          kind,
+          seatIds: indexes.map((index) => seatId(event, index)),
+          categoryId: String(event.hall.categories[indexes[0]!]),
+        })),
+      });
+    case 'SOLD_OUT':
+      return refuse('SOLD_OUT', { path: ['input', 'seats'] });
+    case 'SALE_NOT_OPEN':
+      return refuse('SALE_NOT_OPEN', { path: ['input', 'eventId'], opensAt: new Date(answer.opensAtMs) });
+    case 'SALE_CLOSED':
+      return refuse('SALE_CLOSED', { path: ['input', 'eventId'] });
+    case 'PAUSED':
+      return refuse('SALE_PAUSED', { path: ['input', 'eventId'], retryAfterMs: limits.pausedRetryMs });
+    case 'NOT_ADMITTED':
+      return refuse('NOT_ADMITTED', { path: ['input', 'eventId'] });
+    case 'RECOVERING':
+      return refuse('REBUILDING', { retryAfterMs: answer.retryAfterMs });
+    case 'PERSON_LIMIT':
+      return refuse('PERSON_LIMIT_REACHED', { path: ['input', 'seats'], limit: event.event.maxSeatsPerPerson });
+    case 'HOARDING':
+      return refuse('HOLD_BUDGET_SPENT', { path: ['input', 'seats'], retryAfterMs: answer.retryAfterMs });
+    case 'KEY_REUSED':
+      return refuse('IDEMPOTENCY_KEY_REUSED', { path: ['input', 'idempotencyKey'] });
+    case 'NUMBERS':
+    case 'WRONG_EPOCH':
+      return refuse('REBUILDING', { retryAfterMs: limits.rebuildRetryMs });
   }
 }
 
 /** What a watcher would notice of a change. */
 function faceOf(hold: StoredHold): string {
-  return [hold.state, hold.freeAtMs, hold.payByMs, hold.seats, isExpiring(hold)].join();
+  return [hold.state, hold.fence, hold.freeAtMs, hold.payByMs, hold.seats, isExpiring(hold)].join();
 }
 
 /** When time alone will change what its owner is told; null if only somebody's action can. */
@@ -260,8 +350,8 @@ export function isExpiring(hold: StoredHold): boolean {
   return hold.state === 'HELD' && hold.freeAtMs - hold.nowMs <= limits.holdWarningMs;
 }
 
-/** Codes of the scripts that act on a hold, as refusals. */
-export function refuseHoldAction(answer: Exclude<HoldAnswer, { code: 'OK' }>): Refusal {
+/** Codes of the scripts that act on a hold, as refusals. Of a hold of an earlier generation nothing is left but its fence. */
+export function refuseHoldAction(answer: Exclude<HoldAnswer, { code: 'OK' }>, fence: string): Refusal {
   switch (answer.code) {
     case 'WRONG_STATE':
       return refuse('HOLD_NOT_ACTIVE', { path: ['input', 'holdId'], state: answer.state });
@@ -271,11 +361,10 @@ export function refuseHoldAction(answer: Exclude<HoldAnswer, { code: 'OK' }>): R
         extensionsEndAt: new Date(answer.extensionsEndAtMs),
       });
     case 'NO_HOLD':
+      if (fence.endsWith(earlier)) return refuse('HOLD_LOST', { path: ['input', 'holdId'] });
       return refuse('NOT_FOUND', { path: ['input', 'holdId'], message: 'There is no such hold.' });
     case 'NOT_YOURS':
       return refuse('FORBIDDEN', { path: ['input', 'holdId'], message: 'This hold belongs to somebody else.' });
-    case 'HOLD_LOST':
-      return refuse('HOLD_LOST', { path: ['input', 'holdId'] });
     case 'STALE_FENCE':
       return refuse('STALE_FENCE', { path: ['input', 'fence'] });
     case 'EXPIRED':
@@ -285,56 +374,112 @@ export function refuseHoldAction(answer: Exclude<HoldAnswer, { code: 'OK' }>): R
     case 'SALE_CLOSED':
       return refuse('SALE_CLOSED', { path: ['input', 'holdId'] });
     case 'WRONG_EPOCH':
-      return refuse('REBUILDING', { retryAfterMs: 500 });
+      return refuse('REBUILDING', { retryAfterMs: limits.rebuildRetryMs });
   }
 }
+
+const earlier = '-earlier';
 
 /** The version part of a fence; a fence of another generation matches nothing. */
 export function scriptFence(fence: string, event: PublishedEvent): string {
   const match = /^(\d{1,15})\.(\d{1,15})$/.exec(fence);
   if (match === null) return 'malformed';
-  return Number(match[1]) === event.ref.generation ? match[2]! : `${match[1]}-ended`;
+  return Number(match[1]) === event.ref.generation ? match[2]! : `${match[1]}${earlier}`;
 }
 
 export function seatId(event: PublishedEvent, index: number): string {
   return event.hall.index.describe(index)?.guid ?? `${standingSeatPrefix}${index}`;
 }
 
+type Wish = Pick<ClaimRequest, 'selection' | 'letters' | 'seatsPerPerson' | 'categories'>;
+
+/** What is asked for, as the scripts take it. */
+function resolveWish(
+  event: PublishedEvent,
+  viewer: Viewer,
+  request: SeatAccess & { readonly seats: SeatSelection },
+): Wish | Refusal {
+  const selection = resolveSelection(event, request.seats);
+  if (isRefusal(selection)) return selection;
+  const channels = openChannels(event, viewer, request, 'input');
+  if (isRefusal(channels)) return channels;
+  // Everybody's seats come last for somebody who has others; wheelchair places are looked for only where they are asked for.
+  const withAccessible = selection.kind === 'accessible' || (selection.kind === 'seats' && channels.includes('A'));
+  return {
+    selection,
+    letters: `${withAccessible ? 'A' : ''}${channels.replace('A', '')}.`,
+    seatsPerPerson: event.event.maxSeatsPerPerson,
+    categories: event.prices.length,
+  };
+}
+
+/** Letters of the channels somebody may use: those whose code they know; all of them for the organizer's people. */
+export function openChannels(
+  event: PublishedEvent,
+  viewer: Viewer | null,
+  { accessible, accessCode }: SeatAccess,
+  path: string,
+): string | Refusal<'INVALID_INPUT'> {
+  const letters = new Set(accessible ? ['A'] : []);
+  if (maySteer(viewer, event.event)) for (const letter of ['A', ...event.channels.keys()]) letters.add(letter);
+  if (accessCode !== null) {
+    const hash = accessCodeHash(accessCode);
+    const opened = [...event.channels.values()].filter(({ accessCodeHash: known }) => known === hash);
+    if (opened.length === 0)
+      return invalidInput(path === '' ? 'accessCode' : `${path}.accessCode`, 'Opens nothing at this event.');
+    for (const { letter } of opened) letters.add(letter);
+  }
+  return [...letters].join('');
+}
+
+export function accessCodeHash(code: string): string {
+  return createHash('sha256').update(`access ${code.trim().toUpperCase()}`).digest('hex');
+}
+
 function resolveSelection(event: PublishedEvent, seats: SeatSelection): Selection | Refusal {
   const most = Math.min(event.event.maxSeatsPerHold, limits.seatsPerHold);
-  const tooMany = refuse('TOO_MANY_SEATS', { path: ['input', 'seats'], limit: most });
-  if ('seatIds' in seats) {
-    if (seats.seatIds.length === 0) return invalidInput('input.seats.seatIds', 'Name at least one seat.');
-    if (new Set(seats.seatIds).size !== seats.seatIds.length)
-      return invalidInput('input.seats.seatIds', 'Name each seat once.');
-    if (seats.seatIds.length > most) return tooMany;
-    const indexes = seats.seatIds.map((id) => event.hall.index.indexOf(id));
-    const unknown = indexes.indexOf(null);
-    if (unknown !== -1) {
-      return refuse('NOT_FOUND', {
-        path: ['input', 'seats', 'seatIds', String(unknown)],
-        message: 'This hall has no such seat.',
-      });
-    }
-    return { kind: 'seats', indexes: indexes as number[] };
-  }
+  if ('seatIds' in seats) return resolveSeats(event, seats.seatIds, most);
   const [kind, field, wish] =
     'bestAvailable' in seats
       ? (['best', 'bestAvailable', seats.bestAvailable] as const)
       : (['standing', 'standing', seats.standing] as const);
   const path = `input.seats.${field}`;
-  if (!Number.isInteger(wish.quantity) || wish.quantity < 1)
+  const { quantity } = wish;
+  if (!Number.isInteger(quantity) || quantity < 1)
     return invalidInput(`${path}.quantity`, 'Ask for at least one place.');
-  if (wish.quantity > most) return tooMany;
+  if (quantity > most) return refuse('TOO_MANY_SEATS', { path: ['input', 'seats'], limit: most });
   const category = /^\d{1,3}$/.test(wish.categoryId) ? Number(wish.categoryId) : -1;
   if (event.prices[category] === undefined) {
     return refuse('NOT_FOUND', { path: `${path}.categoryId`.split('.'), message: 'This event has no such category.' });
   }
+  const section = wish.sectionId === null ? null : event.hall.sections.get(wish.sectionId);
+  if (section === undefined)
+    return refuse('NOT_FOUND', { path: `${path}.sectionId`.split('.'), message: 'This hall has no such section.' });
   if (!(kind === 'best' ? event.hall.seated : event.hall.standing).has(category)) {
     return invalidInput(
       `${path}.categoryId`,
       kind === 'best' ? 'This category has standing places only.' : 'This category has numbered seats only.',
     );
   }
-  return { kind, category, quantity: wish.quantity };
+  if (!('accessible' in wish)) return { kind: 'standing', category, section, quantity };
+  const ofWheelchairs = event.hall.accessibleOf.get(category);
+  const accessible = wish.accessible ?? (ofWheelchairs === category ? quantity : 0);
+  if (accessible === 0 && ofWheelchairs !== category) return { kind: 'best', category, section, quantity };
+  if (!Number.isInteger(accessible) || accessible < 1 || accessible > quantity)
+    return invalidInput(`${path}.accessible`, 'Must be from 1 to the quantity.');
+  if (ofWheelchairs === undefined) return invalidInput(`${path}.accessible`, 'This category has no wheelchair places.');
+  return { kind: 'accessible', category: ofWheelchairs, section, quantity, accessible };
+}
+
+function resolveSeats(event: PublishedEvent, seatIds: readonly string[], most: number): Selection | Refusal {
+  if (seatIds.length === 0) return invalidInput('input.seats.seatIds', 'Name at least one seat.');
+  if (new Set(seatIds).size !== seatIds.length) return invalidInput('input.seats.seatIds', 'Name each seat once.');
+  if (seatIds.length > most) return refuse('TOO_MANY_SEATS', { path: ['input', 'seats'], limit: most });
+  const indexes = seatIds.map((id) => event.hall.index.indexOf(id));
+  const unknown = indexes.indexOf(null);
+  if (unknown !== -1) {
+    const path = ['input', 'seats', 'seatIds', String(unknown)];
+    return refuse('NOT_FOUND', { path, message: 'This hall has no such seat.' });
+  }
+  return { kind: 'seats', indexes: indexes as number[] };
 }

@@ -1,5 +1,7 @@
 import type { JWK } from 'jose';
 import { Accounts } from './accounts.js';
+import { Channels } from './channels.js';
+import { Draws } from './draw.js';
 import { EventCatalogue } from './event-catalogue.js';
 import { Events } from './events.js';
 import { InventoryService } from './inventory.js';
@@ -9,6 +11,7 @@ import { OrderFeed } from './order-feed.js';
 import { OrderLedger } from './order-ledger.js';
 import { Orders } from './orders.js';
 import type { Platform } from './platform.js';
+import { Recovery } from './recovery.js';
 import { Sales } from './sales.js';
 import { SeatHolds } from './seat-holds.js';
 import { SeatMaps } from './seat-map.js';
@@ -26,7 +29,10 @@ export interface Services {
   readonly events: Events;
   readonly holds: SeatHolds;
   readonly seatMaps: SeatMaps;
+  readonly channels: Channels;
   readonly line: Line;
+  readonly draws: Draws;
+  readonly recovery: Recovery;
   readonly sales: Sales;
   readonly orders: Orders;
   readonly orderFeed: OrderFeed;
@@ -39,7 +45,10 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
   const tokens = await Tokens.create(platform.clock, tokenKey, platform.config.oidcIssuers);
   const catalogue = new EventCatalogue(platform);
   const inventory = new InventoryService(platform, catalogue);
-  const mirrors = new Mirrors(platform, catalogue, inventory);
+  const draws = new Draws(platform, catalogue);
+  const mirrors = new Mirrors(platform, catalogue, inventory, draws);
+  const accounts = new Accounts(platform, tokens);
+  const line = new Line(platform, { events: catalogue, inventory, mirrors, draws, tokens });
   const ledger = new OrderLedger(platform);
   const orders = new Orders(platform, catalogue, inventory, ledger);
   const orderFeed = new OrderFeed(platform, orders);
@@ -48,13 +57,16 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
   return {
     platform,
     tokens,
-    accounts: new Accounts(platform, tokens),
+    accounts,
     catalogue,
     inventory,
     events: new Events(platform, catalogue, inventory),
     holds: new SeatHolds(platform, catalogue, inventory, mirrors),
     seatMaps: new SeatMaps(catalogue, mirrors),
-    line: new Line(platform, catalogue, inventory, mirrors),
+    channels: new Channels(platform, catalogue, inventory),
+    line,
+    draws,
+    recovery: new Recovery(platform, { events: catalogue, line, accounts, tokens }),
     sales: new Sales(platform, catalogue),
     orders,
     orderFeed,

@@ -7,7 +7,7 @@ import {
 } from '../domain/order-states.js';
 import { limits } from '../limits.js';
 import type { Intent, ProviderAnswer } from '../payments/gateway.js';
-import { confirmCheckout, freeSeats, issueSeats, markSold, type OrderSeats } from '../redis/orders.js';
+import { confirmCheckout, freeSeats, issueSeats, markSold, type OrderSeats, returnSeats } from '../redis/orders.js';
 import { Batcher } from './batcher.js';
 import type { EventCatalogue } from './event-catalogue.js';
 import type { InventoryService } from './inventory.js';
@@ -41,6 +41,7 @@ export class Settlement {
       ISSUE: (step) => this.#issue(step),
       CAPTURE: (step) => this.#capture(step),
       CANCEL: (step) => this.#cancel(step),
+      RETURN: (step) => this.#return(step),
       REFUND: (step) => this.#refund(step),
       RELEASE: (step) => this.#release(step),
     };
@@ -210,12 +211,36 @@ export class Settlement {
   }
 
   async #sold(step: LeasedStep, order: OrderSeats): Promise<void> {
-    const revenue = new Map<number, number>();
-    for (const line of step.lines) revenue.set(line.category, (revenue.get(line.category) ?? 0) + line.minor);
     // NOT_ISSUING: a rebuild has meanwhile taken the sale from the ledger, or it was told before.
-    if ((await markSold(this.#platform.redis, { ...order, person: step.personId, revenue })) === 'WRONG_EPOCH') {
-      await this.#inventory.wrongEpoch(step.eventId);
-    }
+    const sale = { ...order, person: step.personId, revenue: revenueOf(step) };
+    if ((await markSold(this.#platform.redis, sale)) === 'WRONG_EPOCH') await this.#inventory.wrongEpoch(step.eventId);
+  }
+
+  /** The tickets are void in the ledger: the seats are no longer sold, and not yet anybody's. */
+  async #return(step: LeasedStep): Promise<void> {
+    const order = await this.#seats(step);
+    const answer = await returnSeats(this.#platform.redis, {
+      ...order,
+      person: step.personId,
+      seats: step.lines.map((line) => line.seat),
+      prices: step.prices,
+      revenue: revenueOf(step),
+    });
+    if (answer === 'WRONG_EPOCH') return this.#wrongEpoch(step);
+    // A free order has no money that could go back.
+    if (step.totalMinor === 0) return this.#vacate(step, 'nothing to pay back');
+    return this.#finish(step, answer, 'REFUND');
+  }
+
+  /** The money is on its way back: the ledger gives the seats up, then Redis does. In this order nobody is sold a seat the ledger still keeps. */
+  #vacate(step: LeasedStep, outcome: string): Promise<void> {
+    return this.#write({
+      from: step,
+      finish: { outcome, next: 'RELEASE' },
+      runAtMs: this.#platform.clock.nowMs(),
+      order: { payment: 'REFUNDED' },
+      seats: { kind: 'vacate' },
+    });
   }
 
   async #capture(step: LeasedStep): Promise<void> {
@@ -252,10 +277,9 @@ export class Settlement {
 
   async #refund(step: LeasedStep): Promise<void> {
     const answer = await this.#platform.gateway.refundIntent(step.intentId!, idempotencyKey(step));
-    if (answer.kind === 'ok') return this.#finish(step, answer.value.refundId, 'RELEASE', { payment: 'REFUNDED' });
-    if (answer.kind === 'refused' && answer.code === 'charge_already_refunded') {
-      return this.#finish(step, answer.reason, 'RELEASE', { payment: 'REFUNDED' });
-    }
+    if (answer.kind === 'ok') return this.#vacate(step, answer.value.refundId);
+    if (answer.kind === 'refused' && answer.code === 'charge_already_refunded')
+      return this.#vacate(step, answer.reason);
     if (answer.kind === 'unknown') return this.#again(step, answer);
     this.#alarm(step, `money without tickets, refund refused: ${answer.reason}`);
     // This answer is stored under this attempt's key. Another attempt cannot pay back twice: the provider refuses more than was charged.
@@ -337,6 +361,13 @@ export class Settlement {
 /** One key an attempt: the same attempt is the same call, however often it goes out. */
 function idempotencyKey(step: LeasedStep): string {
   return `${step.orderId}:${step.step}:${step.attempt}`;
+}
+
+/** Minor units by category. */
+function revenueOf(step: LeasedStep): Map<number, number> {
+  const revenue = new Map<number, number>();
+  for (const line of step.lines) revenue.set(line.category, (revenue.get(line.category) ?? 0) + line.minor);
+  return revenue;
 }
 
 function endOf(step: LeasedStep, nowMs: number): EndReason {

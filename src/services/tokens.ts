@@ -1,3 +1,4 @@
+import { hkdfSync } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import {
@@ -21,6 +22,31 @@ type Key = Awaited<ReturnType<typeof importJWK>>;
 
 /** What a token is for. A token of one use is never accepted for another. */
 type TokenUse = 'session' | 'place' | 'admission' | 'ticket';
+
+/** A place in line as the platform vouches for it. */
+export interface SignedPlace {
+  readonly entryId: string;
+  readonly eventId: string;
+  readonly personId: string;
+  readonly number: number;
+  readonly generation: number;
+  readonly sinceMs: number;
+}
+
+export interface SignedAdmission extends SignedPlace {
+  readonly endsAtMs: number;
+}
+
+function signedPlace(claims: JWTPayload): SignedPlace {
+  return {
+    entryId: String(claims.entry),
+    eventId: String(claims.event),
+    personId: String(claims.sub),
+    number: Number(claims.number),
+    generation: Number(claims.generation),
+    sinceMs: Number(claims.since),
+  };
+}
 
 const issuer = 'floodgate';
 
@@ -50,11 +76,13 @@ export class Tokens {
   readonly #keyId: string;
   readonly #publicJwk: JWK;
   readonly #sessions = new LRUCache<string, Viewer>({ max: limits.tokenCacheEntries });
+  readonly #places = new LRUCache<string, Promise<string>>({ max: limits.tokenCacheEntries });
+  readonly #secretKey: Buffer;
   readonly #issuers: ReadonlyMap<string, OidcIssuer & { keys: ReturnType<typeof createRemoteJWKSet> }>;
 
   private constructor(
     clock: Clock,
-    keys: { privateKey: Key; publicKey: Key; jwk: JWK; id: string },
+    keys: { privateKey: Key; publicKey: Key; jwk: JWK; id: string; secret: string },
     issuers: readonly OidcIssuer[],
   ) {
     this.#clock = clock;
@@ -62,16 +90,17 @@ export class Tokens {
     this.#publicKey = keys.publicKey;
     this.#publicJwk = keys.jwk;
     this.#keyId = keys.id;
+    this.#secretKey = Buffer.from(keys.secret, 'base64url');
     this.#issuers = new Map(issuers.map((i) => [i.issuer, { ...i, keys: createRemoteJWKSet(new URL(i.jwksUrl)) }]));
   }
 
   static async create(clock: Clock, privateJwk: JWK, issuers: readonly OidcIssuer[]): Promise<Tokens> {
-    const { d: _secret, ...publicJwk } = privateJwk;
+    const { d: secret = '', ...publicJwk } = privateJwk;
     const privateKey = await importJWK(privateJwk, 'EdDSA');
     const publicKey = await importJWK(publicJwk, 'EdDSA');
     return new Tokens(
       clock,
-      { privateKey, publicKey, jwk: publicJwk, id: await calculateJwkThumbprint(publicJwk) },
+      { privateKey, publicKey, jwk: publicJwk, id: await calculateJwkThumbprint(publicJwk), secret },
       issuers,
     );
   }
@@ -83,7 +112,12 @@ export class Tokens {
 
   async session(viewer: Omit<Viewer, 'expiresAtMs'>, ttlMs: number): Promise<{ token: string; expiresAtMs: number }> {
     const expiresAtMs = this.#clock.nowMs() + ttlMs;
-    const claims = { role: viewer.role, ...(viewer.organizerId !== null && { org: viewer.organizerId }) };
+    const { role, organizerId, identity } = viewer;
+    const claims = {
+      role,
+      ...(organizerId !== null && { org: organizerId }),
+      ...(identity !== 'ANONYMOUS' && { identity }),
+    };
     return { token: await this.#sign('session', viewer.personId, claims, expiresAtMs), expiresAtMs };
   }
 
@@ -97,28 +131,35 @@ export class Tokens {
     return viewer;
   }
 
-  place(place: {
-    entryId: string;
-    eventId: string;
-    personId: string;
-    number: number;
-    generation: number;
-    sinceMs: number;
-  }): Promise<string> {
+  /** Proof of a place, for whoever has to rebuild the line. The same place is signed once for as long as it is remembered. */
+  place(place: SignedPlace): Promise<string> {
     const { personId, entryId, eventId, number, generation, sinceMs } = place;
-    return this.#sign('place', personId, { entry: entryId, event: eventId, number, generation, since: sinceMs }, null);
+    const key = `${entryId} ${number} ${generation}`;
+    const known = this.#places.get(key);
+    if (known !== undefined) return known;
+    const claims = { entry: entryId, event: eventId, number, generation, since: sinceMs };
+    const signing = this.#sign('place', personId, claims, null);
+    this.#places.set(key, signing);
+    return signing;
   }
 
-  admission(admission: {
-    entryId: string;
-    eventId: string;
-    personId: string;
-    number: number;
-    generation: number;
-    endsAtMs: number;
-  }): Promise<string> {
-    const { personId, entryId, eventId, number, generation, endsAtMs } = admission;
-    return this.#sign('admission', personId, { entry: entryId, event: eventId, number, generation }, endsAtMs);
+  /** Proof of an admission. `endsAtMs` is by the clock of the sale, `expiresAtMs` the same instant as people know it now. */
+  admission(admission: SignedAdmission & { readonly expiresAtMs: number }): Promise<string> {
+    const { personId, entryId, eventId, number, generation, sinceMs, endsAtMs, expiresAtMs } = admission;
+    const claims = { entry: entryId, event: eventId, number, generation, since: sinceMs, ends: endsAtMs };
+    return this.#sign('admission', personId, claims, expiresAtMs);
+  }
+
+  /** What a place says; null when the platform did not sign it. */
+  async readPlace(text: string): Promise<SignedPlace | null> {
+    const claims = await this.#verify(text, 'place');
+    return claims && signedPlace(claims);
+  }
+
+  /** What an admission says, over or not: whoever counts it judges its time. Null when the platform did not sign it. */
+  async readAdmission(text: string): Promise<SignedAdmission | null> {
+    const claims = await this.#verify(text, 'admission', 0);
+    return claims && { ...signedPlace(claims), endsAtMs: Number(claims.ends) };
   }
 
   /** What the QR code of a ticket says: the same text whenever it is asked for. */
@@ -149,12 +190,18 @@ export class Tokens {
     return jwt.sign(this.#privateKey);
   }
 
-  async #verify(token: string, use: TokenUse): Promise<JWTPayload | null> {
+  /** A secret of the platform for one purpose, the same on every process. */
+  secret(purpose: string): Buffer {
+    return Buffer.from(hkdfSync('sha256', this.#secretKey, '', purpose, 32));
+  }
+
+  async #verify(token: string, use: TokenUse, nowMs = this.#clock.nowMs()): Promise<JWTPayload | null> {
+    if (token.length > limits.tokenLength) return null;
     try {
       const { payload } = await jwtVerify(token, this.#publicKey, {
         issuer,
         algorithms: ['EdDSA'],
-        currentDate: new Date(this.#clock.nowMs()),
+        currentDate: new Date(nowMs),
       });
       return payload.use === use ? payload : null;
     } catch {
@@ -170,6 +217,7 @@ export class Tokens {
         personId: String(own.sub),
         role,
         organizerId: typeof own.org === 'string' ? own.org : null,
+        identity: own.identity === 'EMAIL' || own.identity === 'ACCOUNT' ? own.identity : 'ANONYMOUS',
         expiresAtMs: (own.exp ?? 0) * 1_000,
       };
     }
@@ -190,7 +238,13 @@ export class Tokens {
       });
       const personId = `${foreign.issuer}#${payload.sub}`;
       if (personId.length > limits.idLength || /[|,\s]/.test(personId)) return null;
-      return { personId, role: 'GUEST', organizerId: null, expiresAtMs: (payload.exp ?? 0) * 1_000 };
+      return {
+        personId,
+        role: 'GUEST',
+        organizerId: null,
+        identity: 'ACCOUNT',
+        expiresAtMs: (payload.exp ?? 0) * 1_000,
+      };
     } catch {
       return null;
     }

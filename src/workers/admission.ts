@@ -1,24 +1,22 @@
 import { Event } from '../entities/events.js';
 import { limits } from '../limits.js';
-import { admitFromLine } from '../redis/line.js';
-import { drawLine } from '../services/draw.js';
-import type { EventCatalogue } from '../services/event-catalogue.js';
-import type { InventoryService } from '../services/inventory.js';
+import type { PublishedEvent } from '../services/event-catalogue.js';
 import type { Platform } from '../services/platform.js';
-import { startLoop } from './loop.js';
+import type { Services } from '../services/services.js';
+import { type Loop, startLoop } from './loop.js';
+
+type AdmissionParts = Pick<Services, 'catalogue' | 'inventory' | 'line' | 'draws'>;
 
 /**
- * Moves the lines of all published events and ends what is over: holds, admissions, absences. Every process runs it; the scripts bound what all of them do together,
- * and correctness needs none of them.
+ * Moves the lines of all published events and ends what is over: holds, admissions, absences. Every process runs it; the scripts bound
+ * what all of them do together, and correctness needs none of them.
  */
-export function startAdmission(
-  platform: Platform,
-  events: EventCatalogue,
-  inventory: InventoryService,
-): { stop(): Promise<void> } {
+export function startAdmission(platform: Platform, parts: AdmissionParts): Loop {
+  const { catalogue, inventory, line, draws } = parts;
   let published: string[] = [];
   let listedAtMs = Number.NEGATIVE_INFINITY;
   let sweptAtMs = Number.NEGATIVE_INFINITY;
+  const opened = new Set<string>();
   const list = async () => {
     const nowMs = platform.clock.nowMs();
     if (nowMs - listedAtMs < limits.mirrorCheckMs && published.length > 0) return;
@@ -31,21 +29,27 @@ export function startAdmission(
     published = rows.map(({ id }) => id);
     listedAtMs = nowMs;
   };
-  const loop = startLoop('admission', limits.admitEveryMs, platform.log, async () => {
+  /** Small sales, where nobody waits, are looked at less often. */
+  const isDue = (event: PublishedEvent) => event.event.waitingRoom === 'ALWAYS' || line.isBusy(event);
+  const move = async (eventId: string, sweeping: boolean) => {
+    const event = await catalogue.published(eventId);
+    if (event === null || !(sweeping || isDue(event))) return;
+    const round = await line.admit(event);
+    if (round === null) return inventory.wrongEpoch(eventId);
+    if (round.phase === 'DRAWING') return draws.draw(event.ref);
+    if ((round.phase !== 'OPEN' && round.phase !== 'SOLD_OUT') || opened.has(eventId)) return;
+    await draws.noteOpening(event.ref);
+    opened.add(eventId);
+  };
+  return startLoop('admission', limits.admitEveryMs, platform.log, async () => {
     await list();
     const nowMs = platform.clock.nowMs();
     const sweeping = nowMs - sweptAtMs >= limits.sweepEveryMs;
     if (sweeping) sweptAtMs = nowMs;
-    await Promise.all(
-      published.map(async (eventId) => {
-        const event = await events.published(eventId);
-        if (event === null) return;
-        const round = event.event.waitingRoom || sweeping ? await admitFromLine(platform.redis, event.ref) : 'not due';
-        if (round === null) return void (await inventory.wrongEpoch(eventId));
-        if (round !== 'not due' && round.phase === 'DRAWING') await drawLine(platform, event.ref);
-      }),
-    );
+    // One event that cannot be moved holds up no other.
+    const moved = await Promise.allSettled(published.map((eventId) => move(eventId, sweeping)));
+    const failure = moved.find((result) => result.status === 'rejected');
+    if (failure !== undefined) throw failure.reason;
     return false;
   });
-  return loop;
 }

@@ -8,7 +8,7 @@ import { type Loop, startLoop } from './loop.js';
 /** Each kind has its own lane, so that a slow endpoint of the provider holds up nothing else. Cancellations first. */
 const lanes: readonly (readonly OrderStep[])[] = [
   ['CANCEL'],
-  ['ISSUE', 'RELEASE'],
+  ['ISSUE', 'RETURN', 'RELEASE'],
   ['SETTLE'],
   ['CREATE'],
   ['CAPTURE'],

@@ -6,13 +6,13 @@ import { Redis } from 'ioredis';
 import { Pool } from 'pg';
 import { findPort } from '../../sandbox/services/process.js';
 import { limits } from '../../src/limits.js';
-import { eventKeys } from '../../src/redis/keys.js';
 import { hashPassword } from '../../src/services/accounts.js';
 import { type ApiProcess, startApiProcess } from '../support/api-process.js';
 import { type Books, expectBooksBalance, expectSeatsAddUp, readOrders, readSeats } from '../support/books.js';
 import { ApiClient, type Data } from '../support/client.js';
 import { createHall, holdSeats, newKey, orderSelection, startCheckout, type TestHall } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
+import { keysOf } from '../support/keys.js';
 import { holdLock, inventoryLock } from '../support/locks.js';
 import { type PaymentSandbox, startPaymentSandbox } from '../support/payment-sandbox.js';
 import { createTestStores, type TestStores } from '../support/stores.js';
@@ -137,7 +137,7 @@ const pay = (secret: string) => provider.confirm(secret, 'pm_card_visa');
 
 /** Moves the time of the event, which judges its seats. */
 async function passEventTime({ hall }: Scene, ms: number): Promise<void> {
-  await redis.hset(eventKeys(hall.eventId).meta, 'lastNow', Date.now() + ms);
+  await redis.hset(keysOf(hall.eventId).meta, 'lastNow', Date.now() + ms);
 }
 
 async function passPayBy({ hall }: Scene): Promise<void> {

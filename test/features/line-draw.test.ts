@@ -1,7 +1,6 @@
 import { drawOrder, lobbyListHash } from '../../src/domain/line.js';
 import { limits } from '../../src/limits.js';
-import { loadScript, type ScriptName } from '../../src/redis/script.js';
-import { drawLine } from '../../src/services/draw.js';
+import { epochOf, loadScript, type ScriptName, serverOf } from '../../src/redis/script.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import type { Data } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
@@ -102,7 +101,8 @@ async function atTheOpening(
   for (const [name] of calls) await redis.script('LOAD', loadScript(name));
   const transaction = redis.multi().hset(line.keys.meta, 'lastNow', app.clock.nowMs() + untilOpeningMs);
   const commands = transaction as unknown as Record<string, (...args: (string | number)[]) => unknown>;
-  for (const [name, ...args] of calls) commands[name]!(line.keys.meta, line.ref.generation, ...args);
+  for (const [name, ...args] of calls)
+    commands[name]!(line.keys.meta, epochOf(line.ref.generation, serverOf(redis)!), ...args);
   const replies = (await transaction.exec()) as [Error | null, (string | number)[]][];
   app.clock.advance(untilOpeningMs);
   return replies.slice(1).map(([error, reply]) => {
@@ -118,10 +118,12 @@ test('Promise 10: admission waits for the draw, late arrivals get the next numbe
   expect(await redis.zrange(line.keys.lobby, 0, -1)).toEqual(lobby);
   const order = drawOrder((await secrets(line)).seed, lobby);
   const late = app.clock.randomId();
+  // Room for numbers is written down before any is given.
+  await app.server.services.inventory.reserveNumbers(line.ref);
   const firstChunk = ['line.draw', 0, ...order.slice(0, 4)] as const;
   const [drawn, round, joined, repeated] = await atTheOpening(line, [
     firstChunk,
-    ['line.admit', limits.admitBatch, limits.admitWork, limits.processLeaseMs, 0, limits.tombstoneMs],
+    ['line.admit', limits.admitBatch, limits.admitWork, limits.processLeaseMs, 1, limits.tombstoneMs, 0, 2],
     ['line.join', 'latecomer', late, limits.pollPresenceMs, limits.lineEntries, limits.processLeaseMs],
     firstChunk,
   ]);
@@ -162,8 +164,8 @@ test('Promise 10: nobody is drawn before the hash of the list is stored', async 
 test('Promise 10: workers that draw at the same time do no harm', async () => {
   const { line, waiters } = await createLobby(10);
   await app.advance(line.eventId, untilOpeningMs);
-  const { platform } = app.server.services;
-  await Promise.all(Array.from({ length: 6 }, () => drawLine(platform, line.ref)));
+  const { draws } = app.server.services;
+  await Promise.all(Array.from({ length: 6 }, () => draws.draw(line.ref)));
   const numbers = await Promise.all(waiters.map(drawnBy));
   const { seed, hash } = await secrets(line);
   const entries = waiters.map(({ entry }) => bareId(entry));

@@ -27,8 +27,10 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 /** What is remembered of requests, not of seats, money or places; and what moves with time alone. */
-const memory = /:(idempotency|sign-in):|:provider-quota|:processes$/;
-const clocks = new Set(['lastNow', 'tokens', 'tokensAt']);
+const memory = /:(idempotency|attempts|email-code):|:provider-quota|:processes$/;
+const clocks = new Set(
+  'lastNow tokens tokensAt version recovering pace paceAt paceAdmits paceLeft paceWaiting'.split(' '),
+);
 
 /** A text that stands for every row of the ledger and every key of Redis. */
 async function digest(): Promise<string> {
@@ -60,6 +62,16 @@ test('The table of refusals knows every mutation of the schema', () => {
   expect(Object.keys(refusals).sort()).toEqual(mutations.map(({ name }) => name).sort());
 });
 
+/** Mutations by which somebody without a session gets one. */
+const forAnybody = new Set([
+  'startGuestSession',
+  'signIn',
+  'requestEmailCode',
+  'confirmEmail',
+  'signUp',
+  'recoverPlace',
+]);
+
 const errorSelection = '... on UserError { code message path }';
 
 describe.each(mutations.map(({ name }) => name))('%s refuses, typed and without a trace,', (name) => {
@@ -90,7 +102,7 @@ describe.each(mutations.map(({ name }) => name))('%s refuses, typed and without 
     });
   }
 
-  if (name !== 'startGuestSession' && name !== 'signIn') {
+  if (!forAnybody.has(name)) {
     test.each<[string, () => ApiClient]>([
       ['somebody without a token', () => app.anonymous],
       ['somebody with a token nobody signed', () => new ApiClient(app.url, `${w.owner.token!.slice(0, -8)}AAAAAAAA`)],

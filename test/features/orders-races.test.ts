@@ -1,8 +1,8 @@
-import { eventKeys } from '../../src/redis/keys.js';
 import type { LeasedStep } from '../../src/services/order-ledger.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import { type Books, booksOfApp, expectBooksBalance, readSeats } from '../support/books.js';
 import { createHall, newKey, orderSelection, type TestHall } from '../support/events.js';
+import { keysOf } from '../support/keys.js';
 import { type HeldLock, holdLock, inventoryLock } from '../support/locks.js';
 import { calm, checkOut, ended, pastFreeAtMs, readOrder, stall } from '../support/orders.js';
 
@@ -33,7 +33,7 @@ describe('A rebuild of the inventory', () => {
   async function rebuildSoon({ eventId }: TestHall): Promise<{ blocked: HeldLock['blocked']; end(): Promise<void> }> {
     const { inventory, platform } = app.server.services;
     const held = await holdLock(app.stores.databaseUrl, inventoryLock, [`inventory:${eventId}`]);
-    await platform.redis.hset(eventKeys(eventId).meta, 'runId', 'another server');
+    await platform.redis.hset(keysOf(eventId).meta, 'runId', 'another server');
     const rebuilt = inventory.rebuild(eventId);
     await held.blocked(1);
     return {

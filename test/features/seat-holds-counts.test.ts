@@ -71,8 +71,7 @@ function faults({ counts, status, categories, owned }: Sample, capacities: reado
   for (const [field, count] of counts) if (count < 0) found.push(`${field} is ${count}`);
   const taken = new Set(owned);
   for (const [i, letter] of [...status].entries())
-    if ((letter === 'h' || letter === 's') !== taken.has(i))
-      found.push(`seat ${i} is ${letter} and has a hold: ${taken.has(i)}`);
+    if ('hsr'.includes(letter) !== taken.has(i)) found.push(`seat ${i} is ${letter} and has a hold: ${taken.has(i)}`);
   return found;
 }
 

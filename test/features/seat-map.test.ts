@@ -1,10 +1,10 @@
 import { Redis } from 'ioredis';
 import { applySeatMapUpdate, cursorOf, type KnownSeats, type SeatMapMessage } from '../../client/seat-map.js';
-import { eventKeys } from '../../src/redis/keys.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import type { ApiClient, Data, Stream } from '../support/client.js';
 import { createHall, holdSeats, orderStream, salesTotals, startCheckout } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
+import { keysOf, presentKeys } from '../support/keys.js';
 
 // Every wait here is for a message that comes within seconds, or never.
 jest.setTimeout(20_000);
@@ -30,8 +30,8 @@ const changes = `subscription ($eventId: ID!, $sectionId: ID, $since: SeatMapCur
 }`;
 
 /** What Redis itself says, past every mirror. */
-const statusOf = async (eventId: string) => (await admin.get(eventKeys(eventId).status))!;
-const versionOf = async (eventId: string) => Number(await admin.hget(eventKeys(eventId).meta, 'version'));
+const statusOf = async (eventId: string) => (await admin.get((await presentKeys(admin, eventId)).status))!;
+const versionOf = async (eventId: string) => Number(await admin.hget(keysOf(eventId).meta, 'version'));
 
 const textOf = (known: KnownSeats | null) =>
   [...(known?.states ?? [])]
@@ -93,7 +93,7 @@ test('Promise 22: state and its version change together, and every published cha
   const listener = new Redis(app.stores.redisUrl);
   const published: { g: number; v: number; f: number; i: string; s: string; h?: string }[] = [];
   listener.on('message', (_channel, text) => published.push(JSON.parse(text)));
-  await listener.subscribe(eventKeys(eventId).seatChannel);
+  await listener.subscribe(keysOf(eventId).seatChannel);
   const buyers = await Promise.all(Array.from({ length: 10 }, () => app.guest()));
   const seats = rows.flat();
   // Everybody wants overlapping seats, and half of them give theirs back: claims, refusals and releases interleave.

@@ -6,12 +6,11 @@ import {
   type Layout,
   LayoutIndex,
   type LayoutRow,
-  type SeatRun,
   seatRanges,
-  seatRuns,
   sectionOfSeat,
   withStanding,
 } from '../../src/domain/layout.js';
+import { type SeatRun, seatRuns } from '../../src/domain/seat-runs.js';
 import { type PlanBounds, type PlanError, parseVenuePlan } from '../../src/domain/venue-plan.js';
 import { planBounds } from '../../src/limits.js';
 
@@ -204,8 +203,8 @@ describe('Runs of neighbouring seats', () => {
       [3, 30],
     ]);
     expect(seatRuns(layout, { x: 70, y: 40 })).toEqual([
-      { category: 0, start: 3, length: 3, quality: 40 },
-      { category: 0, start: 0, length: 3, quality: 72 },
+      { category: 0, section: 0, start: 3, length: 3, quality: 40, focus: 1 },
+      { category: 0, section: 0, start: 0, length: 3, quality: 72, focus: 2 },
     ]);
   });
 

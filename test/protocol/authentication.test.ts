@@ -108,7 +108,7 @@ test('The published key set holds the public key alone', async () => {
 });
 
 test('A token of another use is never a session: a place, an admission and a ticket are refused', async () => {
-  const { eventId } = await createHall(app.organizer, { event: { waitingRoom: true } });
+  const { eventId } = await createHall(app.organizer, { event: { waitingRoom: 'ALWAYS' } });
   const buyer = await app.guest();
   const { entry } = await buyer.mutate('joinQueue', { eventId }, 'entry { id place }');
   const stream = buyer.subscribe(
@@ -145,7 +145,7 @@ test('A token of an issuer that is not configured, for another audience or witho
 
 test('An expired token is refused, and a socket whose token expires is closed with 4506', async () => {
   await expectRefused(await signAsPlatform({ exp: Math.floor(Date.now() / 1_000) - 5 }));
-  const viewer = { personId: 'brief', role: 'GUEST', organizerId: null } as const;
+  const viewer = { personId: 'brief', role: 'GUEST', identity: 'ANONYMOUS', organizerId: null } as const;
   const { token } = await app.server.services.tokens.session(viewer, 60_000);
   const socket = await openSocket(app.url, { init: { token } });
   const lasting = await openSocket(app.url, { init: { token: (await app.guest()).token } });

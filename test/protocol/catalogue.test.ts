@@ -130,7 +130,8 @@ const inside = new Set(
   `admitBatch admitEveryMs admitWork auditEntries claimReclaimHolds databaseConnectMs databaseConnections databaseStatementMs    documentCacheEntries drawChunk eventCacheEntries eventCacheMs idempotencyReplayMs mirrorIdleMs openEvents orphanCheckoutMs
    presenceBatch presenceEveryMs processLeaseMs providerCallsPerEndpointPerSecond providerCallsPerSecond providerInFlight
    providerTimeoutMs redisCommandMs redisConnectMs socketSweepMs stepBatch stepLeaseMs stepPollMs stepRetryMaxMs
-   stepRetryMs sweepEveryMs sweepHolds listenBacklog admitAtJoinAhead tokenCacheEntries tokenLength webhookBytes webhookToleranceSeconds`.split(
+   stepRetryMs shoppersPerSeat rebuildRetryMs restoreBatch lineNumbers channelSeats mailConnections mailTimeoutMs mailAttempts mailRetryMs
+   mailQueue sweepEveryMs sweepHolds listenBacklog admitAtJoinAhead tokenCacheEntries tokenLength webhookBytes webhookToleranceSeconds`.split(
     /\s+/,
   ),
 );

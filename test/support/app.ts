@@ -5,9 +5,9 @@ import { pino } from 'pino';
 import { type Config, readConfig } from '../../src/config.js';
 import { makeDataSource } from '../../src/database/data-source.js';
 import { type Clock, systemClock } from '../../src/domain/clock.js';
-import { eventKeys } from '../../src/redis/keys.js';
 import { type RunningServer, startServer } from '../../src/server/server.js';
 import { ApiClient } from './client.js';
+import { keysOf } from './keys.js';
 import { type PaymentSandbox, startPaymentSandbox } from './payment-sandbox.js';
 import { createTestStores, type TestStores } from './stores.js';
 
@@ -103,7 +103,7 @@ export async function startTestApp(
     guest: async () => clientFor((await services.accounts.startGuestSession()).token),
     advance: async (eventId, ms) => {
       const { redis } = services.platform;
-      const { meta } = eventKeys(eventId);
+      const { meta } = keysOf(eventId);
       const [seconds, micros] = await redis.time();
       const redisNowMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
       const lastNowMs = Number(await redis.hget(meta, 'lastNow'));

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
-import { eventKeys } from '../../src/redis/keys.js';
 import type { TestApp } from './app.js';
+import { presentKeys } from './keys.js';
 import type { PaymentSandbox } from './payment-sandbox.js';
 
 /** Where the truth about an event is written: the ledger, Redis and the payment provider. */
@@ -30,7 +30,7 @@ export async function readSeats({
   redis,
   eventId,
 }: Books): Promise<{ status: string; counts: Record<string, number> }> {
-  const keys = eventKeys(eventId);
+  const keys = await presentKeys(redis, eventId);
   const [status, stored] = await Promise.all([redis.get(keys.status), redis.hgetall(keys.counts)]);
   return { status: status ?? '', counts: Object.fromEntries(letters.map((l) => [l, Number(stored[`*:${l}`] ?? 0)])) };
 }
@@ -98,7 +98,7 @@ export async function expectBooksBalance(books: Books): Promise<void> {
   );
   const soldSeats = [...seats.status].flatMap((letter, index) => (letter === 's' ? [index] : []));
   expect(soldSeats).toEqual(tickets.map(({ seat }) => seat));
-  const sums = await redis.hgetall(eventKeys(eventId).counts);
+  const sums = await redis.hgetall((await presentKeys(redis, eventId)).counts);
   const revenue = Object.entries(sums).reduce(
     (sum, [f, minor]) => sum + (f.endsWith(':revenue') ? Number(minor) : 0),
     0,

@@ -1,14 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { encodePriceList } from '../../src/domain/money.js';
-import { loadInventory } from '../../src/redis/inventory.js';
-import { eventKeys } from '../../src/redis/keys.js';
-import { type ClaimAnswer, claimSeats, type EventRef, type Selection } from '../../src/redis/seat-holds.js';
+import type { SeatRun } from '../../src/domain/seat-runs.js';
+import { type LedgerHold, loadInventory, redisNowMs, type StandingArea } from '../../src/redis/inventory.js';
+import type { EventRef } from '../../src/redis/keys.js';
+import { serverOf } from '../../src/redis/script.js';
+import { type ClaimAnswer, claimSeats, type Selection } from '../../src/redis/seat-holds.js';
+import { type EventKeys, keysOf } from './keys.js';
 
 /** An event that only Redis knows: no process serves it and no loop touches it. */
 export interface ScriptHall {
   readonly ref: EventRef;
-  readonly keys: ReturnType<typeof eventKeys>;
+  readonly keys: EventKeys;
   /** Places of every category. */
   readonly capacities: readonly number[];
 }
@@ -24,44 +27,67 @@ interface ScriptHallOptions {
 
 /** Loads an event whose sale has been open for a minute, without a waiting room. */
 export async function loadHall(redis: Redis, { rows, standing = [], status }: ScriptHallOptions): Promise<ScriptHall> {
-  const places = [...rows.map((r) => [r.category, r.seats]), ...standing.map((s) => [s.category, s.places])] as [
-    number,
-    number,
-  ][];
-  const categories = Uint8Array.from(places.flatMap(([category, count]) => Array<number>(count).fill(category)));
+  const runs: SeatRun[] = [];
+  const areas: StandingArea[] = [];
+  const categories: number[] = [];
   const capacities: number[] = [];
-  const runs: number[][] = [];
-  const areas: number[][] = [];
-  let start = 0;
-  for (const [at, [category, count]] of places.entries()) {
+  const add = (category: number, count: number) => {
     capacities[category] = (capacities[category] ?? 0) + count;
-    runs[category] ??= [];
-    areas[category] ??= [];
-    (at < rows.length ? runs : areas)[category]!.push(start, count);
-    start += count;
-  }
+    categories.push(...Array<number>(count).fill(category));
+    return categories.length - count;
+  };
+  for (const [quality, { category, seats }] of rows.entries())
+    runs.push({ category, section: 0, start: add(category, seats), length: seats, quality, focus: 0 });
+  for (const { category, places } of standing)
+    areas.push({ category, section: 0, firstSeat: add(category, places), count: places });
   const eventId = randomUUID();
+  const nowMs = await redisNowMs(redis);
+  const ref = { eventId, generation: 1 };
+  const letters = status ?? '.'.repeat(categories.length);
   await loadInventory(redis, {
-    eventId,
-    generation: 1,
-    runId: 'test',
+    ref,
+    server: serverOf(redis)!,
     layoutVersion: 1,
-    opensAtMs: Date.now() - 60_000,
-    closed: false,
-    line: { admitPerSecond: 100, activeCap: 100, waitingRoom: false },
-    status: status ?? '.'.repeat(start),
-    categories,
-    runs,
+    opensAtMs: nowMs - 60_000,
+    line: { admitPerSecond: 100, activeCap: 100, waitingRoom: 'NEVER' },
+    sale: {
+      phase: 'OPEN',
+      oldNumbers: 0,
+      numbersTo: 100_000,
+      behindLobby: false,
+      recoveryMs: 0,
+      pausedAtMs: null,
+      pausedMs: 0,
+    },
+    categories: Uint8Array.from(categories),
+    channels: letters.replaceAll(/[^.A-Zx]/g, '.'),
+    releases: new Map(),
+    runs: runs.sort((a, b) => a.category - b.category || a.quality - b.quality),
+    stretches: [],
     standing: areas,
-    holds: [],
-    soldByPerson: new Map(),
+    holds: [...letters].flatMap((letter, seat) => (letter === 'r' ? [returning(seat)] : [])),
     revenue: new Map(),
     minutes: new Map(),
+    hoardRefillPerMs: 1_000,
     firstVersion: 1,
-    notBeforeMs: 0,
+    notBeforeMs: nowMs,
   });
-  return { ref: { eventId, generation: 1 }, keys: eventKeys(eventId), capacities };
+  return { ref, keys: keysOf(eventId), capacities };
 }
+
+/** A sale that is being taken back. */
+const returning = (seat: number): LedgerHold => ({
+  holdId: randomUUID(),
+  orderId: randomUUID(),
+  person: 'returning',
+  fence: 0,
+  state: 'RETURNING',
+  seats: [seat],
+  prices: '',
+  payByMs: 0,
+  freeAtMs: 0,
+  rememberMs: 0,
+});
 
 export const holdMs = 60_000;
 
@@ -80,8 +106,20 @@ export function claim(redis: Redis, { ref, capacities }: ScriptHall, request: Sc
     'EUR',
     capacities.map(() => ({ priceMinor: 1000, feeMinor: 100 })),
   );
-  const digest = JSON.stringify(selection);
-  return claimSeats(redis, ref, { holdId, person, digest, selection, prices, ttlMs, maxMs: 2 * ttlMs, seatsPerPerson });
+  return claimSeats(redis, ref, {
+    holdId,
+    person,
+    digest: JSON.stringify(selection),
+    selection,
+    letters: '.',
+    prices,
+    ttlMs,
+    maxMs: 2 * ttlMs,
+    seatsPerPerson,
+    hoardBudgetMs: Number.MAX_SAFE_INTEGER,
+    newEntryId: randomUUID(),
+    categories: capacities.length,
+  });
 }
 
 /** Sets the event's time, which stands still until Redis time reaches it. */

@@ -1,18 +1,18 @@
 import { limits } from '../../src/limits.js';
 import { freezeEvent } from '../../src/redis/inventory.js';
-import { eventKeys } from '../../src/redis/keys.js';
+import type { EventRef } from '../../src/redis/keys.js';
 import { admitFromLine } from '../../src/redis/line.js';
-import type { EventRef } from '../../src/redis/seat-holds.js';
 import type { TestApp } from './app.js';
 import type { ApiClient, Data, Stream } from './client.js';
 import { createHall, type HallOptions, type TestHall } from './events.js';
+import { type EventKeys, keysOf } from './keys.js';
 
 export const entryFields = `
   id eventId phase state number position peopleAhead nextPushInMs place admission { token expiresAt } now`;
 
 export interface LineEvent extends TestHall {
   readonly ref: EventRef;
-  readonly keys: ReturnType<typeof eventKeys>;
+  readonly keys: EventKeys;
 }
 
 /** An event with a waiting room whose tokens never run short: who is admitted depends on the cap alone. */
@@ -20,9 +20,9 @@ export async function createLine(
   app: TestApp,
   { activeCap = 1, event, ...options }: HallOptions & { readonly activeCap?: number } = {},
 ): Promise<LineEvent> {
-  const pace = { waitingRoom: true, admitPerSecond: 1_000, activeCap };
+  const pace = { waitingRoom: 'ALWAYS', admitPerSecond: 1_000, activeCap };
   const hall = await createHall(app.organizer, { ...options, event: { ...pace, ...event } });
-  const keys = eventKeys(hall.eventId);
+  const keys = keysOf(hall.eventId);
   // Other tests have moved the clock of the processes; the event's time goes along and stands still from here on.
   await app.server.services.platform.redis.hset(keys.meta, 'lastNow', app.clock.nowMs());
   // The workers look for new events now.
@@ -30,12 +30,19 @@ export async function createLine(
   return { ...hall, ref: { eventId: hall.eventId, generation: 1 }, keys };
 }
 
-/** What happens to an event when Redis has lost it: everything but the ledger is gone, and a new generation begins. */
-export async function rebuild(app: TestApp, { eventId, keys }: LineEvent): Promise<void> {
+/**
+ * What happens to an event when Redis has lost it: everything but the ledger is gone, and a new generation begins, in which places of
+ * before are awaited for a while. Answers the event in that generation.
+ */
+export async function rebuild<L extends LineEvent>(app: TestApp, line: L): Promise<L> {
   const { platform, inventory } = app.server.services;
+  const { eventId, keys } = line;
+  const nowMs = Number(await platform.redis.hget(keys.meta, 'lastNow'));
   await freezeEvent(platform.redis, eventId);
   await inventory.rebuild(eventId);
-  await platform.redis.hset(keys.meta, 'lastNow', app.clock.nowMs());
+  const ref = { eventId, generation: line.ref.generation + 1 };
+  await platform.redis.hset(keys.meta, 'lastNow', nowMs, 'recoverUntil', nowMs + limits.recoveryMs);
+  return { ...line, ref, keys: keysOf(eventId, ref.generation) };
 }
 
 /** The payload of joinQueue. */

@@ -42,23 +42,33 @@ const on =
   (w) => ({ holdId: hold(w).id, fence: hold(w).fence, idempotencyKey: newKey(), ...change });
 
 /** What every action of an owner on a hold refuses. */
-const holdActions = (): Case[] => [
-  ...unknownIds('owner', 'input.holdId', (holdId) => ({ holdId, fence: '1.1', idempotencyKey: newKey() })),
-  ['an event without that hold', 'owner', on(held, { holdId: `${nowhere}.${nowhere}` }), 'NOT_FOUND', 'input.holdId'],
+const holdActions = (more: object = {}): Case[] => [
+  ...unknownIds('owner', 'input.holdId', (holdId) => ({ holdId, fence: '1.1', idempotencyKey: newKey(), ...more })),
   [
-    'a hold that never was',
+    'an event without that hold',
     'owner',
-    (w) => on(held, { holdId: `${w.open.eventId}.${nowhere}` })(w),
+    on(held, { holdId: `${nowhere}.${nowhere}`, ...more }),
     'NOT_FOUND',
     'input.holdId',
   ],
-  ["somebody else's hold", 'other', on(held), 'FORBIDDEN', 'input.holdId'],
-  ['an old fence', 'owner', on(held, { fence: '1.999999' }), 'STALE_FENCE', 'input.fence'],
-  ['no fence at all', 'owner', on(held, { fence: '' }), 'STALE_FENCE', 'input.fence'],
-  ['an expired hold', 'owner', on((w) => w.expired), 'HOLD_EXPIRED', 'input.holdId'],
-  ['a hold of before a rebuild', 'owner', on((w) => w.lost), 'HOLD_LOST', 'input.holdId'],
-  ...badKeys('owner', on(held)),
+  [
+    'a hold that never was',
+    'owner',
+    (w) => on(held, { holdId: `${w.open.eventId}.${nowhere}`, ...more })(w),
+    'NOT_FOUND',
+    'input.holdId',
+  ],
+  ["somebody else's hold", 'other', on(held, more), 'FORBIDDEN', 'input.holdId'],
+  ['an old fence', 'owner', on(held, { fence: '1.999999', ...more }), 'STALE_FENCE', 'input.fence'],
+  ['no fence at all', 'owner', on(held, { fence: '', ...more }), 'STALE_FENCE', 'input.fence'],
+  ['an expired hold', 'owner', on((w) => w.expired, more), 'HOLD_EXPIRED', 'input.holdId'],
+  ['a hold of before a rebuild', 'owner', on((w) => w.lost, more), 'HOLD_LOST', 'input.holdId'],
+  ...badKeys('owner', on(held, more)),
 ];
+
+const allocation =
+  (range: object): Input =>
+  (w) => ({ eventId: w.open.eventId, seats: range, to: 'NOBODY' });
 
 const eventActions = (): Case[] => [
   ...unknownIds('organizer', 'input.eventId', (eventId) => ({ eventId })),
@@ -96,6 +106,75 @@ export const refusals: Record<string, { readonly valid: Input; readonly cases: r
         'INVALID_INPUT',
         'input.password',
       ],
+    ],
+  },
+  requestEmailCode: {
+    valid: () => ({ email: 'buyer@example.com' }),
+    cases: [
+      ['no address', 'nobody', () => ({ email: 'buyer' }), 'INVALID_INPUT', 'input.email'],
+      ['an address with a line break', 'nobody', () => ({ email: 'a@b.example\nx' }), 'INVALID_INPUT', 'input.email'],
+      [
+        'an address without end',
+        'nobody',
+        () => ({ email: `${'x'.repeat(201)}@b.example` }),
+        'INVALID_INPUT',
+        'input.email',
+      ],
+      ['no mail server', 'nobody', () => ({ email: 'buyer@example.com' }), 'MAIL_UNAVAILABLE'],
+    ],
+  },
+  confirmEmail: {
+    valid: () => ({ email: 'buyer@example.com', code: '12345678' }),
+    cases: [
+      ['no address', 'nobody', () => ({ email: 'buyer', code: '12345678' }), 'INVALID_INPUT', 'input.email'],
+      [
+        'a code nobody sent',
+        'nobody',
+        () => ({ email: 'buyer@example.com', code: '12345678' }),
+        'INVALID_INPUT',
+        'input.code',
+      ],
+      [
+        'a code without end',
+        'nobody',
+        () => ({ email: 'a@b.example', code: '1'.repeat(201) }),
+        'INVALID_INPUT',
+        'input.code',
+      ],
+    ],
+  },
+  signUp: {
+    valid: () => ({ email: 'buyer@example.com', code: '12345678', password: 'a good password' }),
+    cases: [
+      [
+        'a code nobody sent',
+        'nobody',
+        () => ({ email: 'buyer@example.com', code: '12345678', password: 'a good password' }),
+        'INVALID_INPUT',
+        'input.code',
+      ],
+      [
+        'a short password',
+        'nobody',
+        () => ({ email: 'buyer@example.com', code: '12345678', password: 'short' }),
+        'INVALID_INPUT',
+        'input.password',
+      ],
+    ],
+  },
+  recoverPlace: {
+    valid: () => ({ code: '0000-0000-0000' }),
+    cases: [
+      ['a code of nobody', 'nobody', () => ({ code: '0000-0000-0000' }), 'NOT_FOUND', 'input.code'],
+      ['a code without end', 'nobody', () => ({ code: '0'.repeat(201) }), 'INVALID_INPUT', 'input.code'],
+    ],
+  },
+  createRecoveryCode: {
+    valid: (w) => ({ entryId: w.entry.id }),
+    cases: [
+      ...unknownIds('owner', 'input.entryId', (entryId) => ({ entryId })),
+      ["somebody else's place", 'other', (w) => ({ entryId: w.entry.id }), 'NOT_FOUND', 'input.entryId'],
+      ['somebody who signs in', 'organizer', (w) => ({ entryId: w.entry.id }), 'FORBIDDEN'],
     ],
   },
   importVenue: {
@@ -189,6 +268,83 @@ export const refusals: Record<string, { readonly valid: Input; readonly cases: r
       ],
     ],
   },
+  pauseSale: {
+    valid: (w) => ({ eventId: w.open.eventId }),
+    cases: [
+      ...eventActions(),
+      ['a draft', 'organizer', (w) => ({ eventId: w.draft.id }), 'INVALID_INPUT', 'input.eventId'],
+      ['an event that is over', 'organizer', (w) => ({ eventId: w.closed.eventId }), 'SALE_CLOSED', 'input.eventId'],
+    ],
+  },
+  resumeSale: {
+    valid: (w) => ({ eventId: w.open.eventId }),
+    cases: [
+      ...eventActions(),
+      ['a draft', 'organizer', (w) => ({ eventId: w.draft.id }), 'INVALID_INPUT', 'input.eventId'],
+      ['an event that is over', 'organizer', (w) => ({ eventId: w.closed.eventId }), 'SALE_CLOSED', 'input.eventId'],
+    ],
+  },
+  saveChannel: {
+    valid: (w) => ({ eventId: w.open.eventId, name: 'Sponsors', accessCode: 'sponsor' }),
+    cases: [
+      ...unknownIds('organizer', 'input.eventId', (eventId) => ({ eventId, name: 'Sponsors' })),
+      ['a buyer', 'owner', (w) => ({ eventId: w.open.eventId, name: 'Sponsors' }), 'FORBIDDEN', 'input.eventId'],
+      ['an empty name', 'organizer', (w) => ({ eventId: w.open.eventId, name: ' ' }), 'INVALID_INPUT', 'input.name'],
+      [
+        'a code that is easily guessed',
+        'organizer',
+        (w) => ({ eventId: w.open.eventId, name: 'Sponsors', accessCode: 'abc' }),
+        'INVALID_INPUT',
+        'input.accessCode',
+      ],
+    ],
+  },
+  allocateSeats: {
+    valid: (w) => ({ eventId: w.open.eventId, seats: { seatIds: ['2-1'] }, to: 'NOBODY' }),
+    cases: [
+      ...unknownIds('organizer', 'input.eventId', (eventId) => ({
+        eventId,
+        seats: { seatIds: ['2-1'] },
+        to: 'NOBODY',
+      })),
+      ['a buyer', 'owner', allocation({ seatIds: ['2-1'] }), 'FORBIDDEN', 'input.eventId'],
+      [
+        'a draft',
+        'organizer',
+        (w) => ({ ...allocation({ seatIds: ['2-1'] })(w), eventId: w.draft.id }),
+        'INVALID_INPUT',
+        'input.eventId',
+      ],
+      [
+        'a seat that is not there',
+        'organizer',
+        allocation({ seatIds: ['2-1', '9-9'] }),
+        'NOT_FOUND',
+        'input.seats.seatIds.1',
+      ],
+      [
+        'a section that is not there',
+        'organizer',
+        allocation({ sectionId: 'x' }),
+        'NOT_FOUND',
+        'input.seats.sectionId',
+      ],
+      [
+        'a category that is not there',
+        'organizer',
+        allocation({ categoryId: '7' }),
+        'NOT_FOUND',
+        'input.seats.categoryId',
+      ],
+      [
+        'a channel that is not there',
+        'organizer',
+        (w) => ({ ...allocation({ seatIds: ['2-1'] })(w), to: 'CHANNEL', channelId: 'Z' }),
+        'NOT_FOUND',
+        'input.channelId',
+      ],
+    ],
+  },
   closeSale: {
     valid: (w) => ({ eventId: w.open.eventId }),
     cases: [
@@ -273,6 +429,20 @@ export const refusals: Record<string, { readonly valid: Input; readonly cases: r
       ...badKeys('other', holdIn(open, seats('2-1'))),
     ],
   },
+  changeHold: {
+    valid: on(held, seats('2-5')),
+    cases: [
+      ...holdActions(seats('2-5')),
+      ['a hold in checkout', 'owner', on((w) => w.inCheckout, seats('2-5')), 'HOLD_NOT_ACTIVE', 'input.holdId'],
+      ['a released hold', 'owner', on((w) => w.released, seats('2-5')), 'HOLD_NOT_ACTIVE', 'input.holdId'],
+      ['a sale that is over', 'owner', on((w) => w.heldInClosed, seats('2-5')), 'SALE_CLOSED', 'input.eventId'],
+      ['nobody admitted', 'owner', on((w) => w.heldInWaiting, seats('2-5')), 'NOT_ADMITTED', 'input.eventId'],
+      ['a seat that is taken', 'owner', on(held, seats('1-3')), 'SEATS_UNAVAILABLE', 'input.seats.seatIds'],
+      ['a seat that is not there', 'owner', on(held, seats('9-9')), 'NOT_FOUND', 'input.seats.seatIds.0'],
+      ['too many for one hold', 'owner', on(held, best(11)), 'TOO_MANY_SEATS', 'input.seats'],
+      ['too many for one person', 'owner', on(held, best(10)), 'PERSON_LIMIT_REACHED', 'input.seats'],
+    ],
+  },
   extendHold: {
     valid: on(held),
     cases: [
@@ -331,6 +501,34 @@ export const refusals: Record<string, { readonly valid: Input; readonly cases: r
         'input.orderId',
       ],
       ...badKeys('owner', (w) => ({ orderId: w.order.id })),
+    ],
+  },
+  refundOrder: {
+    valid: (w) => ({ orderId: w.completed.id, idempotencyKey: newKey() }),
+    cases: [
+      ...unknownIds('organizer', 'input.orderId', (orderId) => ({ orderId, idempotencyKey: newKey() })),
+      [
+        'its buyer',
+        'owner',
+        (w) => ({ orderId: w.completed.id, idempotencyKey: newKey() }),
+        'FORBIDDEN',
+        'input.orderId',
+      ],
+      [
+        'another organizer',
+        'rival',
+        (w) => ({ orderId: w.completed.id, idempotencyKey: newKey() }),
+        'FORBIDDEN',
+        'input.orderId',
+      ],
+      [
+        'an order nobody has paid',
+        'organizer',
+        (w) => ({ orderId: w.order.id, idempotencyKey: newKey() }),
+        'ORDER_NOT_REFUNDABLE',
+        'input.orderId',
+      ],
+      ...badKeys('organizer', (w) => ({ orderId: w.completed.id })),
     ],
   },
 };

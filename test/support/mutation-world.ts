@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { limits } from '../../src/limits.js';
-import { eventKeys } from '../../src/redis/keys.js';
 import { hashPassword } from '../../src/services/accounts.js';
 import type { TestApp } from './app.js';
 import { ApiClient, type Data } from './client.js';
 import { createHall, holdSeats, newKey, orderStream, plainPlan, startCheckout, type TestHall } from './events.js';
+import { eventually } from './eventually.js';
+import { keysOf } from './keys.js';
 import { pay } from './orders.js';
 
 export type World = Awaited<ReturnType<typeof arrange>>;
@@ -17,7 +18,7 @@ export async function arrange(app: TestApp) {
     const answer = await holdSeats(owner, eventId, { seatIds: [rows[0]![seat]!] }, key);
     return answer.hold;
   };
-  const open = await hall({ event: { maxSeatsPerPerson: 12 } });
+  const open = await hall({ event: { maxSeatsPerPerson: 11 } });
   const heldKey = newKey();
   const held = await hold(open, 0, heldKey);
   const inCheckout = await hold(open, 1);
@@ -37,9 +38,9 @@ export async function arrange(app: TestApp) {
   const closed = await hall();
   const heldInClosed = await hold(closed);
   await app.organizer.mutate('closeSale', { eventId: closed.eventId }, 'event { id }');
-  const waiting = await hall();
+  const waiting = await hall({ event: { waitingRoom: 'NEVER' } });
   const heldInWaiting = await hold(waiting);
-  await app.organizer.mutate('updateAdmission', { eventId: waiting.eventId, waitingRoom: true }, 'event { id }');
+  await app.organizer.mutate('updateAdmission', { eventId: waiting.eventId, waitingRoom: 'ALWAYS' }, 'event { id }');
   const unopened = await hall({ event: { saleOpensAt: '2100-01-01T00:00:00Z' } });
   const small = await hall({ rows: 1, seatsPerRow: 3, standing: 1 });
   await hold(small, 1);
@@ -50,11 +51,12 @@ export async function arrange(app: TestApp) {
   const { redis } = app.server.services.platform;
   const timed = await hall();
   const expired = await hold(timed);
-  await redis.hset(eventKeys(timed.eventId).meta, 'lastNow', Date.now() + limits.holdTtlMs + 60_000);
+  await redis.hset(keysOf(timed.eventId).meta, 'lastNow', Date.now() + limits.holdTtlMs + 60_000);
   const rebuilt = await hall();
   const lost = await hold(rebuilt);
-  await redis.del(eventKeys(rebuilt.eventId).meta);
+  await redis.del(keysOf(rebuilt.eventId).meta);
   await app.server.services.inventory.rebuild(rebuilt.eventId);
+  await redis.hset(keysOf(rebuilt.eventId).meta, 'recoverUntil', 0);
 
   const { venue } = await app.organizer.mutate('importVenue', { plan: JSON.stringify(plainPlan()) }, 'venue { id }');
   const draftInput = {
@@ -69,6 +71,13 @@ export async function arrange(app: TestApp) {
   for (const { eventId } of [open, closed, waiting, small, long, timed, rebuilt]) {
     await holdSeats(other, eventId, { seatIds: ['1-1'] });
   }
+  // The workers have written down which sales are open.
+  await eventually(async () => {
+    const unseen = await app.sql(
+      `SELECT FROM inventory i JOIN event e ON e.id = i.event_id WHERE i.opened_at IS NULL AND e.state = 'PUBLISHED' AND e.sale_opens_at <= now()`,
+    );
+    expect(unseen).toEqual([]);
+  });
   return {
     owner, other, rival: await signInRival(app), open, heldKey, held, inCheckout, checkoutKey, order, completed: toPay, released,
     entry, closed, heldInClosed, waiting, heldInWaiting, unopened, small, heldLong, timed, expired, lost, draftInput, draft, releaseInput,

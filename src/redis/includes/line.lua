@@ -18,43 +18,56 @@ local function readPlace(entry)
 end
 
 local function writePlace(entry, place, state)
-  place.state = state
-  redis.call('HSET', key('places'), entry, int(place.number) .. '|' .. place.person .. '|' .. state .. '|' .. int(now))
+  place.state, place.since = state, int(now)
+  redis.call('HSET', key('places'), entry, int(place.number) .. '|' .. place.person .. '|' .. state .. '|' .. place.since)
   movedEntries[#movedEntries + 1] = '"' .. entry .. '"'
 end
 
 local function markGone(number)
-  if number > 0 and redis.call('SETBIT', key('gone'), number, 1) == 0 then
+  if number > 0 and redis.call('SETBIT', key('gone'), int(number), 1) == 0 then
     goneNumbers[#goneNumbers + 1] = int(number)
   end
+end
+
+local function waitingCount()
+  local lobby = redis.call('ZCARD', key('lobby'))
+  -- Whoever the draw has numbered stays in its frozen list until all are.
+  if phase == 'DRAWING' then lobby = lobby - tonumber(redis.call('HGET', key('line'), 'drawn')) end
+  return redis.call('ZCARD', key('present')) + redis.call('ZCARD', key('away')) + lobby
 end
 
 -- Ends a place for good: from the line or from among the admitted.
 local function endPlace(entry, place, state)
   -- The list of a draw is frozen once it has begun.
   if phase == 'LOBBY' then redis.call('ZREM', key('lobby'), entry) end
-  redis.call('ZREM', key('present'), entry)
-  redis.call('ZREM', key('away'), entry)
-  redis.call('ZREM', key('awayUntil'), entry)
+  if place.state == 'W' then
+    redis.call('ZREM', key('present'), entry)
+    redis.call('ZREM', key('away'), entry)
+    redis.call('ZREM', key('awayUntil'), entry)
+    redis.call('HINCRBY', key('line'), 'leftCount', 1)
+  else
+    redis.call('ZREM', key('admitted'), entry)
+    redis.call('SREM', key('shopping'), entry)
+    if redis.call('SREM', key('undecided'), entry) == 1 then redis.call('HINCRBY', key('line'), 'decided', 1) end
+  end
   redis.call('HDEL', key('attached'), entry)
-  redis.call('ZREM', key('admitted'), entry)
   writePlace(entry, place, state)
   markGone(place.number)
   audit(state, entry, int(place.number))
 end
 
--- Redis time alone judges: an absence or an admission whose time is over has ended, whether or not a worker has come by.
+-- The clock of the sale alone judges: an absence or an admission whose time is over has ended, whether or not a worker has come by.
 local function settlePlace(entry, place)
   local waiting = place.state == 'W'
   if not waiting and place.state ~= 'A' then return end
   local endsAt = redis.call('ZSCORE', key(waiting and 'awayUntil' or 'admitted'), entry)
-  if endsAt and now >= tonumber(endsAt) then endPlace(entry, place, waiting and 'E' or 'X') end
+  if endsAt and clock >= tonumber(endsAt) then endPlace(entry, place, waiting and 'E' or 'X') end
 end
 
 local function isAttached(entry, leaseMs)
   local where = redis.call('HGET', key('attached'), entry)
   if not where then return false end
-  if string.sub(where, 1, 1) == '@' then return tonumber(string.sub(where, 2)) > now end
+  if string.sub(where, 1, 1) == '@' then return tonumber(string.sub(where, 2)) > clock end
   local beat = redis.call('ZSCORE', key('processes'), where)
   return beat and now - tonumber(beat) <= leaseMs
 end
@@ -62,7 +75,7 @@ end
 local function goAway(entry, number, absenceMs)
   redis.call('ZREM', key('present'), entry)
   redis.call('ZADD', key('away'), number, entry)
-  redis.call('ZADD', key('awayUntil'), int(now + absenceMs), entry)
+  redis.call('ZADD', key('awayUntil'), int(clock + absenceMs), entry)
   audit('away', entry, number)
   -- A process that serves this person after all, on another device or after a stall, hears of it and reports them present.
   movedEntries[#movedEntries + 1] = '"' .. entry .. '"'
@@ -82,17 +95,23 @@ end
 local function countPoll(entry, place, ms, leaseMs)
   local where = redis.call('HGET', key('attached'), entry)
   if where and string.sub(where, 1, 1) ~= '@' and isAttached(entry, leaseMs) then return end
-  comeBack(entry, place, '@' .. int(now + ms))
+  comeBack(entry, place, '@' .. int(clock + ms))
 end
 
-local function publishLine(force)
+-- The next number, or nil: more have to be written down in the ledger first, so that none is given twice after Redis was lost.
+local function nextNumber()
+  local line = redis.call('HMGET', key('line'), 'next', 'numbersTo')
+  if tonumber(line[1]) >= tonumber(line[2]) then return nil end
+  return redis.call('HINCRBY', key('line'), 'next', 1)
+end
+
+local function publishLine(force, drawn)
   if #goneNumbers == 0 and #movedEntries == 0 and not force then return end
-  local lineVersion = redis.call('HINCRBY', key('line'), 'version', 1)
-  redis.call('PUBLISH', key('line-changes'), '{"g":' .. generation .. ',"v":' .. lineVersion .. ',"p":"' .. phase .. '","n":['
-    .. table.concat(goneNumbers, ',') .. '],"e":[' .. table.concat(movedEntries, ',') .. ']}')
+  tellLine(goneNumbers, movedEntries, drawn)
 end
 
 local function describePlace(entry, place)
+  local endsAt = redis.call('ZSCORE', key('admitted'), entry)
   return { 'OK', int(now), entry, int(place.number), place.person, place.state, place.since,
-    redis.call('ZSCORE', key('admitted'), entry) or '', phase, redis.call('HGET', key('line'), 'version') }
+    endsAt and int(tonumber(endsAt) + now - clock) or '', shownPhase(), redis.call('HGET', key('line'), 'version'), int(now - clock) }
 end

@@ -1,6 +1,7 @@
--- Changes of seats. A script moves seats with `moveSeat` and ends with `publishSeats`, which gives all of them one version
--- and tells the watchers. A seat in ISSUING shows as `h` in the status string and is counted as `i`.
-local changed, changedLetters, countChanges = {}, {}, {}
+-- Changes of seats. A script moves seats with `moveSeat` and ends with `publishSeats`, which gives all of them one version and tells the
+-- watchers. A free seat carries the letter of its channel: '.' everybody's, 'A' wheelchair places and companions', 'B' to 'Z' the
+-- organizer's, 'x' nobody's. A seat in ISSUING shows as `h` in the status string and is counted as `i`.
+local changed, changedLetters, countChanges, touchedRuns, castOff = {}, {}, {}, {}, {}
 
 local function numbers(text)
   local list = {}
@@ -8,27 +9,111 @@ local function numbers(text)
   return list
 end
 
-local function categoryOf(index)
-  return string.byte(redis.call('GETRANGE', key('categories'), index, index)) - 33
-end
-
 local function addCount(field, by) countChanges[field] = (countChanges[field] or 0) + by end
 
-local function moveSeat(index, from, to)
-  local category = categoryOf(index)
-  addCount(category .. ':' .. from, -1)
-  addCount(category .. ':' .. to, 1)
-  addCount('*:' .. from, -1)
-  addCount('*:' .. to, 1)
-  -- From held to issuing the letter stays, but whoever follows the hold listens to its seats.
-  local letter = to == 'i' and 'h' or to
+local function countMove(scope, from, to)
+  addCount(scope .. from, -1)
+  addCount(scope .. to, 1)
+end
+
+local function channelOf(index) return redis.call('GETRANGE', key('channels'), index, index) end
+
+local function setLetter(index, letter)
   redis.call('SETRANGE', key('status'), index, letter)
   if not changedLetters[index] then changed[#changed + 1] = index end
   changedLetters[index] = letter
 end
 
--- Writes the counts and, when a visible state or a count changed, one new version with its delta.
-local function publishSeats()
+local function touchRun(index)
+  local run = redis.call('GETRANGE', key('runOf'), index * 3, index * 3 + 2)
+  if run ~= '\255\255\255' then touchedRuns[run] = true end
+end
+
+-- `from` and `to` are letters as they are counted; '.' stands for free, whatever the channel of the seat.
+local function moveSeat(index, from, to)
+  local category = string.byte(redis.call('GETRANGE', key('categories'), index, index)) - 33
+  local channel = channelOf(index)
+  if from == '.' or to == '.' then touchRun(index) end
+  if from == '.' then from = channel end
+  if to == '.' then to = channel end
+  countMove(category .. ':', from, to)
+  countMove('*:', from, to)
+  countMove('@' .. channel .. ':', from, to)
+  -- From held to issuing the letter stays, but whoever follows the hold listens to its seats.
+  setLetter(index, to == 'i' and 'h' or to)
+end
+
+-- The seat moves to another channel, in whatever state it is.
+local function recastSeat(index, to)
+  local from = channelOf(index)
+  if from == to then return end
+  redis.call('SETRANGE', key('channels'), index, to)
+  local letter = redis.call('GETRANGE', key('status'), index, index)
+  castOff[from] = true
+  touchRun(index)
+  if letter == from then
+    local category = string.byte(redis.call('GETRANGE', key('categories'), index, index)) - 33
+    countMove(category .. ':', from, to)
+    countMove('*:', from, to)
+    addCount('@' .. from .. ':' .. from, -1)
+    addCount('@' .. to .. ':' .. to, 1)
+    return setLetter(index, to)
+  end
+  local counted = letter
+  if letter == 'h' and redis.call('HGET', key('hold:' .. redis.call('HGET', key('seats'), index)), 'state') == 'ISSUING' then counted = 'i' end
+  addCount('@' .. from .. ':' .. counted, -1)
+  addCount('@' .. to .. ':' .. counted, 1)
+  setLetter(index, letter)
+end
+
+-- The record of a run: first seat, seats, category, places of it in the lists of the category and of the section, section, focus.
+local function readRun(run)
+  local start, length, category, at, section, atSection, focus = struct.unpack('>I3I2BI3I2I3I2', redis.call('GETRANGE', key('runs'), run * 16, run * 16 + 15))
+  return { start = start, length = length, category = category, at = at, section = section, atSection = atSection, focus = focus }
+end
+
+-- One character for the longest block of a letter, up to 22, and whether another one is shorter by one: see fitCode in domain/best-available.ts.
+local function fitCode(text, letter)
+  local longest, lengths = 0, {}
+  for block in string.gmatch(text, (letter == '.' and '%.' or letter) .. '+') do
+    local length = #block
+    lengths[length] = true
+    if length > longest then longest = length end
+  end
+  return string.char(35 + 2 * math.min(longest, 22) + (longest > 1 and lengths[longest - 1] and 1 or 0))
+end
+
+local function fitsKey(letter, category, section)
+  return key('fits:' .. letter .. ':' .. category .. (section and ':' .. section or ''))
+end
+
+local function refitRun(run, letter, text)
+  local code = fitCode(text, letter)
+  redis.call('SETRANGE', fitsKey(letter, run.category), run.at, code)
+  redis.call('SETRANGE', fitsKey(letter, run.category, run.section), run.atSection, code)
+end
+
+-- Brings the tables of best-available up to date with the runs in which a seat became free or taken.
+local function refit()
+  local reserved = redis.call('HGET', KEYS[1], 'reserved') or ''
+  for packed in pairs(touchedRuns) do
+    local run = readRun(struct.unpack('>I3', packed))
+    local text = redis.call('GETRANGE', key('status'), run.start, run.start + run.length - 1)
+    refitRun(run, '.', text)
+    if reserved ~= '' then
+      local channels = redis.call('GETRANGE', key('channels'), run.start, run.start + run.length - 1)
+      for letter in string.gmatch(reserved, '.') do
+        if castOff[letter] or string.find(channels, letter, 1, true) then refitRun(run, letter, text) end
+      end
+    end
+  end
+  touchedRuns, castOff = {}, {}
+end
+
+-- Writes the tables and counts and, when a visible state or a count changed, one new version with its delta. `recast`: the seats have
+-- moved to this channel. `holdId`: whose watchers are to look again although its own seats may not be among those that moved.
+local function publishSeats(recast, holdId)
+  refit()
   local counted = false
   for field, by in pairs(countChanges) do
     if by ~= 0 then
@@ -36,23 +121,50 @@ local function publishSeats()
       counted = true
     end
   end
+  countChanges = {}
   if #changed == 0 and not counted then return end
   redis.call('HSET', KEYS[1], 'version', int(version + 1))
   local letters = {}
   for i, index in ipairs(changed) do letters[i] = changedLetters[index] end
-  redis.call('PUBLISH', key('seat-changes'), '{"g":' .. generation .. ',"v":' .. int(version + 1) .. ',"f":' .. int(version)
-    .. ',"l":' .. layoutVersion .. ',"i":"' .. table.concat(changed, ',') .. '","s":"' .. table.concat(letters) .. '"}')
+  redis.call('PUBLISH', shared .. 'seat-changes', '{"g":' .. generation .. ',"v":' .. int(version + 1) .. ',"f":' .. int(version)
+    .. ',"l":' .. layoutVersion .. ',"i":"' .. table.concat(changed, ',') .. '","s":"' .. table.concat(letters) .. '"'
+    .. (recast and ',"c":"' .. recast .. '"' or '') .. (holdId and ',"h":"' .. holdId .. '"' or '') .. '}')
   version = version + 1
+  changed, changedLetters = {}, {}
 end
 
 -- No seat moves, but whoever watches this hold is told that it did.
 local function publishHold(id)
-  redis.call('PUBLISH', key('seat-changes'), '{"g":' .. generation .. ',"v":' .. int(version) .. ',"f":' .. int(version)
+  redis.call('PUBLISH', shared .. 'seat-changes', '{"g":' .. generation .. ',"v":' .. int(version) .. ',"f":' .. int(version)
     .. ',"l":' .. layoutVersion .. ',"i":"","s":"","h":"' .. id .. '"}')
 end
 
--- Gives back all seats of a hold and leaves its hash as a tombstone in `state`.
-local function endHold(id, state, from, person, list, tombstoneMs)
+-- Seats of a person, held and bought (p); live holds (|holds); seats held and not bought (|held) with the sum of the instants since when
+-- (|since), from which follow the seat-milliseconds they have been held by now.
+local function countHold(person, seats, since, sign)
+  redis.call('HINCRBY', key('people'), person, int(sign * seats))
+  redis.call('HINCRBY', key('people'), person .. '|holds', int(sign))
+  redis.call('HINCRBY', key('people'), person .. '|held', int(sign * seats))
+  redis.call('HINCRBY', key('people'), person .. '|since', int(sign * seats * since))
+end
+
+-- Whoever is admitted and holds nothing looks for seats.
+local function noteShopping(person)
+  if tonumber(redis.call('HGET', key('people'), person .. '|holds') or 0) > 0 then return end
+  local entry = redis.call('HGET', key('persons'), person)
+  if entry and redis.call('ZSCORE', key('admitted'), entry) then redis.call('SADD', key('shopping'), entry) end
+end
+
+-- Seat-milliseconds held without buying; they are forgiven at a steady pace.
+local function spentBy(person, refillPerMs)
+  local p = redis.call('HMGET', key('people'), person .. '|spent', person .. '|spentAt', person .. '|held', person .. '|since')
+  local spent = math.max(0, tonumber(p[1] or 0) - (clock - tonumber(p[2] or clock)) * refillPerMs)
+  return spent, tonumber(p[3] or 0) * clock - tonumber(p[4] or 0)
+end
+
+-- Gives back all seats of a hold and leaves its hash as a tombstone in `state`. `until` is when it ended by the clock of the sale.
+local function endHold(id, hold, state, from, untilClock, tombstoneMs)
+  local list = numbers(hold.seats)
   for _, index in ipairs(list) do
     moveSeat(index, from, '.')
     redis.call('HDEL', key('seats'), index)
@@ -60,44 +172,63 @@ local function endHold(id, state, from, person, list, tombstoneMs)
   redis.call('HSET', key('hold:' .. id), 'state', state, 'endedAt', int(now))
   redis.call('PEXPIRE', key('hold:' .. id), tombstoneMs)
   redis.call('ZREM', key('deadlines'), id)
-  redis.call('HINCRBY', key('people'), person, -#list)
-  redis.call('HINCRBY', key('people'), person .. ':holds', -1)
+  redis.call('ZREM', key('payments'), id)
+  countHold(hold.owner, #list, tonumber(hold.heldAt), -1)
+  local refill = tonumber(redis.call('HGET', KEYS[1], 'hoardRefillMicro')) / 1000000
+  local spent = spentBy(hold.owner, refill)
+  redis.call('HSET', key('people'), hold.owner .. '|spent', int(spent + #list * math.max(0, untilClock - tonumber(hold.heldAt))),
+    hold.owner .. '|spentAt', int(clock))
+  noteShopping(hold.owner)
+end
+
+local function readHold(id)
+  local f = redis.call('HMGET', key('hold:' .. id), 'owner', 'fence', 'state', 'freeAt', 'seats', 'orderId', 'heldAt')
+  return { owner = f[1], fence = f[2], state = f[3], freeAt = tonumber(f[4] or 0), seats = f[5], orderId = f[6], heldAt = f[7] }
+end
+
+-- A hold ends by the clock of the sale, a checkout by the event's time.
+local function isDue(hold)
+  return hold.state == 'HELD' and clock >= hold.freeAt or hold.state == 'CHECKOUT' and now >= hold.freeAt
 end
 
 -- Ends a hold whose time has come, whether or not any loop runs. Answers false if its time has not come.
 local function expireHold(id, tombstoneMs)
-  local hold = redis.call('HMGET', key('hold:' .. id), 'state', 'freeAt', 'owner', 'seats')
-  if (hold[1] ~= 'HELD' and hold[1] ~= 'CHECKOUT') or now < tonumber(hold[2]) then return false end
-  endHold(id, 'EXPIRED', 'h', hold[3], numbers(hold[4]), tombstoneMs)
+  local hold = readHold(id)
+  if not isDue(hold) then return false end
+  endHold(id, hold, 'EXPIRED', 'h', hold.state == 'HELD' and hold.freeAt or clock, tombstoneMs)
   return true
 end
 
--- Ends up to `bound` holds that are due; answers how many were: fewer than `bound` means that nothing expired is left.
-local function expireDue(bound, tombstoneMs)
-  local due = redis.call('ZRANGEBYSCORE', key('deadlines'), '-inf', int(now), 'LIMIT', 0, bound)
+local function expireFrom(queue, instant, bound, tombstoneMs)
+  local due = redis.call('ZRANGEBYSCORE', key(queue), '-inf', int(instant), 'LIMIT', 0, bound)
   for _, id in ipairs(due) do
     -- What cannot be ended must not be met again, or whoever collects until nothing is left would never be done.
-    if not expireHold(id, tombstoneMs) then redis.call('ZREM', key('deadlines'), id) end
+    if not expireHold(id, tombstoneMs) then redis.call('ZREM', key(queue), id) end
   end
   return #due
 end
 
--- All fields of a hold as they are written down; whoever decodes them judges its deadline by the `now` beside them.
+-- Ends up to `bound` holds that are due; answers how many were: fewer than `bound` means that nothing expired is left.
+local function expireDue(bound, tombstoneMs)
+  local ended = expireFrom('deadlines', clock, bound, tombstoneMs)
+  if ended < bound then ended = ended + expireFrom('payments', now, bound - ended, tombstoneMs) end
+  return ended
+end
+
+-- All fields of a hold as they are written down, and how far the clock of the sale is behind the event's time.
 local function describeHold(id)
   local hold = redis.call('HGETALL', key('hold:' .. id))
   if #hold == 0 then return { 'NO_HOLD', int(now) } end
-  return { 'OK', int(now), unpack(hold) }
+  return { 'OK', int(now), 'shift', int(now - clock), unpack(hold) }
 end
 
--- Judges an action of `person` on a hold. Answers the hold's fields and nil, or nil and the refusal. A hold past its deadline is
--- EXPIRED, whether or not anybody has written that down yet.
+-- Judges an action of `person` on a hold. Answers the hold and nil, or nil and the refusal. A hold past its deadline is EXPIRED, whether
+-- or not anybody has written that down yet.
 local function ownHold(id, person, fence)
-  local hold = redis.call('HMGET', key('hold:' .. id), 'owner', 'generation', 'fence', 'state', 'freeAt', 'seats', 'orderId')
-  if not hold[1] then return nil, { 'NO_HOLD', int(now) } end
-  if hold[1] ~= person then return nil, { 'NOT_YOURS', int(now) } end
-  if hold[2] ~= generation then return nil, { 'HOLD_LOST', int(now) } end
-  if hold[3] ~= fence then return nil, { 'STALE_FENCE', int(now) } end
-  local state, freeAt = hold[4], tonumber(hold[5])
-  if (state == 'HELD' or state == 'CHECKOUT') and now >= freeAt then state = 'EXPIRED' end
-  return { state = state, freeAt = freeAt, seats = hold[6], orderId = hold[7] }, nil
+  local hold = readHold(id)
+  if not hold.owner then return nil, { 'NO_HOLD', int(now) } end
+  if hold.owner ~= person then return nil, { 'NOT_YOURS', int(now) } end
+  if hold.fence ~= fence then return nil, { 'STALE_FENCE', int(now) } end
+  if isDue(hold) then hold.state = 'EXPIRED' end
+  return hold, nil
 end

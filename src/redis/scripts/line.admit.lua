@@ -1,47 +1,70 @@
 --[[
-Admits those whose turn it is: token bucket and cap by Redis time, while something can be sold. Any number of workers may call it at any
-moment. It also ends what is over: admissions by time, absences by absenceMs.
+Admits those whose turn it is: token bucket and cap by the clock of the sale, while something can be sold, and no more of those who look
+for seats than there are seats for them. Any number of workers may call it at any moment. It also ends what is over: holds and checkouts,
+admissions by time, absences by absenceMs, channels whose seats become everybody's.
 KEYS  1 meta
-ARGV  1 generation  2 admissions at most  3 work bound  4 processLeaseMs  5 holds collected at most  6 tombstoneMs
+ARGV  1 epoch  2 admissions at most  3 work bound  4 processLeaseMs  5 holds collected at most  6 tombstoneMs
+      7 what the payment provider can serve, in thousandths of a checkout a second (0: no bound)  8 people looking for each free seat
 Result  OK, now, admitted, waiting, phase | WRONG_EPOCH
 ]]
 --@include event
 --@include seats
+--@include claim
 --@include line
+--@include admission
 local batch, bound, leaseMs = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local line = redis.call('HMGET', key('line'), 'rateMilli', 'burst', 'cap', 'tokens', 'tokensAt', 'admissionTtlMs', 'absenceMs')
 local force = false
 
-expireDue(tonumber(ARGV[5]), tonumber(ARGV[6]))
+if expireDue(tonumber(ARGV[5]), tonumber(ARGV[6])) < tonumber(ARGV[5]) then
+  publishSeats()
+  releaseDue(tonumber(ARGV[5]))
+end
 publishSeats()
 
-for _, entry in ipairs(redis.call('ZRANGEBYSCORE', key('admitted'), '-inf', int(now), 'LIMIT', 0, bound)) do
+for _, entry in ipairs(redis.call('ZRANGEBYSCORE', key('admitted'), '-inf', int(clock), 'LIMIT', 0, bound)) do
   endPlace(entry, readPlace(entry), 'X')
 end
-for _, entry in ipairs(redis.call('ZRANGEBYSCORE', key('awayUntil'), '-inf', int(now), 'LIMIT', 0, bound)) do
+for _, entry in ipairs(redis.call('ZRANGEBYSCORE', key('awayUntil'), '-inf', int(clock), 'LIMIT', 0, bound)) do
   endPlace(entry, readPlace(entry), 'E')
 end
 
--- Sold out is final stock only: seats that are held, issuing or returning may still come back.
-local stock = redis.call('HMGET', key('counts'), '*:.', '*:h', '*:i', '*:r')
-local free = tonumber(stock[1] or 0)
-local mayReturn = tonumber(stock[2] or 0) + tonumber(stock[3] or 0) + tonumber(stock[4] or 0)
+-- Sold out is final stock only: seats that are held, issuing, returning or released by time may still come to everybody.
+local function stock(letters)
+  local sum = 0
+  local reserved = redis.call('HGET', KEYS[1], 'reserved') or ''
+  for channel in string.gmatch('.' .. reserved, '.') do
+    local opens = channel == '.' or (redis.call('HGET', KEYS[1], 'release:' .. channel) or '') ~= ''
+    for letter in string.gmatch(opens and letters or '', '.') do
+      sum = sum + tonumber(redis.call('HGET', key('counts'), '@' .. channel .. ':' .. (letter == '.' and channel or letter)) or 0)
+    end
+  end
+  return sum
+end
+local left = stock('.hir')
 local wanted = phase
-if phase == 'OPEN' and free + mayReturn == 0 then wanted = 'SOLD_OUT' end
-if phase == 'SOLD_OUT' and free + mayReturn > 0 then wanted = 'OPEN' end
+if phase == 'OPEN' and left == 0 then wanted = 'SOLD_OUT' end
+if phase == 'SOLD_OUT' and left > 0 then wanted = 'OPEN' end
 if wanted ~= phase then
   phase = wanted
   redis.call('HSET', KEYS[1], 'phase', phase)
   force = true
 end
+if not recovering and redis.call('HGET', key('line'), 'recovering') == '1' then
+  redis.call('HSET', key('line'), 'recovering', 0)
+  force = true
+end
+
+if redis.call('HGET', key('line'), 'providerMilli') ~= ARGV[7] then redis.call('HSET', key('line'), 'providerMilli', ARGV[7]) end
+local line = readAdmission()
+if tonumber(line.decided) > 2000 then
+  redis.call('HSET', key('line'), 'decided', int(tonumber(line.decided) / 2), 'checkouts', int(tonumber(line.checkouts) / 2))
+end
 
 local admitted = 0
-if phase == 'OPEN' and free > 0 then
-  local rateMilli, burst = tonumber(line[1]), tonumber(line[2])
-  -- Tokens are counted in thousandths of a thousandth, so that slow rates do not lose their fractions.
-  local tokens = math.min(burst * 1000000, tonumber(line[4]) + (now - tonumber(line[5])) * rateMilli)
-  local active = redis.call('ZCARD', key('admitted'))
-  local room = math.min(batch, math.floor(tokens / 1000000), tonumber(line[3]) - active)
+local free = tonumber(redis.call('HGET', key('counts'), '@.:.') or 0)
+if phase == 'OPEN' and free > 0 and not pausedAt and not recovering then
+  local room = math.min(batch, math.floor(line.tokens / 1000000), line.cap - redis.call('ZCARD', key('admitted')),
+    free * tonumber(ARGV[8]) - redis.call('SCARD', key('shopping')))
   local work = 0
   while admitted < room and work < bound do
     local next = redis.call('ZRANGE', key('present'), 0, 0, 'WITHSCORES')
@@ -50,16 +73,35 @@ if phase == 'OPEN' and free > 0 then
     work = work + 1
     if isAttached(entry, leaseMs) then
       redis.call('ZREM', key('present'), entry)
-      audit('admit', entry, number)
-      redis.call('ZADD', key('admitted'), int(now + tonumber(line[6])), entry)
-      writePlace(entry, readPlace(entry), 'A')
-      markGone(tonumber(number))
+      admitPlace(entry, readPlace(entry), clock + line.admissionTtlMs, 'admit')
       admitted = admitted + 1
     else
-      goAway(entry, number, tonumber(line[7]))
+      goAway(entry, number, line.absenceMs)
     end
   end
-  redis.call('HSET', key('line'), 'tokens', int(tokens - admitted * 1000000), 'tokensAt', int(now))
+  spendTokens(line, admitted)
+end
+
+-- The pace of the line, measured once a second: admissions by the thousandth a second over a short and a long while, and how many of a
+-- million of those who wait leave in a second.
+local waiting = waitingCount()
+local p = redis.call('HMGET', key('line'), 'paceAt', 'paceAdmits', 'paceLeft', 'pace', 'paceWaiting', 'admitCount', 'leftCount')
+local elapsed = now - tonumber(p[1])
+if elapsed >= 1000 then
+  local admits, lefts = tonumber(p[6]), tonumber(p[7])
+  local short, long, leave = string.match(p[4], '^(%d+),(%d+),(%d+)$')
+  -- Where nobody waits, or nobody may come in, nothing is learnt.
+  if short and tonumber(p[5]) > 0 and waiting > 0 and phase == 'OPEN' and not pausedAt and not recovering then
+    local function blend(old, new, ms) return tonumber(old) + (1 - math.exp(-elapsed / ms)) * (new - tonumber(old)) end
+    local measured = (admits - tonumber(p[2])) * 1000000 / elapsed
+    short, long = blend(short, measured, 10000), blend(long, measured, 60000)
+    leave = blend(leave, (lefts - tonumber(p[3])) * 1000000000 / elapsed / waiting, 30000)
+  elseif waiting == 0 or not short then
+    short, long, leave = line.rateMilli, line.rateMilli, 0
+  end
+  local pace = int(short) .. ',' .. int(long) .. ',' .. int(leave)
+  if pace ~= p[4] then force = true end
+  redis.call('HSET', key('line'), 'paceAt', int(now), 'paceAdmits', admits, 'paceLeft', lefts, 'paceWaiting', waiting, 'pace', pace)
 end
 publishLine(force)
-return { 'OK', int(now), int(admitted), int(redis.call('ZCARD', key('present')) + redis.call('ZCARD', key('away'))), phase }
+return { 'OK', int(now), int(admitted), int(waiting), shownPhase() }

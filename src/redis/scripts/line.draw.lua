@@ -2,7 +2,7 @@
 Applies one chunk of the draw: numbers for entries of the lobby in their drawn order. Resumable by anyone: the order is a pure function of
 the seed and the list, and only the chunk that comes next is accepted.
 KEYS  1 meta
-ARGV  1 generation  2 how many were numbered before this chunk  3… entry ids in drawn order
+ARGV  1 epoch  2 how many were numbered before this chunk  3… entry ids in drawn order
 Result  OK, now, numbered so far, lobby size | NOT_DRAWING | WRONG_EPOCH
 ]]
 --@include event
@@ -19,6 +19,7 @@ if drawn == tonumber(ARGV[2]) then
       place.number = drawn
       redis.call('HSET', key('places'), ARGV[i], drawn .. '|' .. place.person .. '|W|' .. place.since)
       redis.call('ZADD', key('present'), drawn, ARGV[i])
+      redis.call('SETBIT', key('gone'), drawn, 0)
       audit('drawn', ARGV[i], drawn)
     else
       markGone(drawn)
@@ -32,5 +33,5 @@ if complete then
   redis.call('HSET', KEYS[1], 'phase', phase)
   redis.call('DEL', key('lobby'))
 end
-publishLine(complete)
+publishLine(complete, complete)
 return { 'OK', int(now), int(drawn), int(lobbySize) }

@@ -1,8 +1,8 @@
 --[[
 Ends a place by its owner. Leaving twice answers OK.
 KEYS  1 meta
-ARGV  1 generation  2 entry  3 person
-Result  OK, now, entry, number, person, state, since, '', phase, line version | NO_ENTRY | NOT_YOURS | WRONG_EPOCH
+ARGV  1 epoch  2 entry  3 person
+Result  OK, now, entry, number, person, state, since, '', phase, line version, shift of the clock | NO_ENTRY | NOT_YOURS | WRONG_EPOCH
 ]]
 --@include event
 --@include line

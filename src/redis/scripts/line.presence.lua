@@ -2,7 +2,7 @@
 The presence of everybody one process serves, and its own beat: ids seen since the last call, ids lost since then. Somebody lost here
 who is served by another process by now stays present; another process that also serves somebody lost here hears of it.
 KEYS  1 meta
-ARGV  1 generation  2 process id  3 absenceMs  4 processLeaseMs  5 how many were seen, then the ids seen, then the ids lost
+ARGV  1 epoch  2 process id  3 absenceMs  4 processLeaseMs  5 how many were seen, then the ids seen, then the ids lost
 Result  OK, now | WRONG_EPOCH
 ]]
 --@include event

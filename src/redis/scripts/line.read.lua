@@ -1,8 +1,8 @@
 --[[
 Reads one place; a poll by its owner counts as presence for a while, unless a process serves its stream.
 KEYS  1 meta
-ARGV  1 generation  2 entry  3 person who polls, or '' to leave presence alone  4 presence of the poll in ms  5 processLeaseMs
-Result  OK, now, entry, number, person, state, since, admission ends at or '', phase, line version | NO_ENTRY | WRONG_EPOCH
+ARGV  1 epoch  2 entry  3 person who polls, or '' to leave presence alone  4 presence of the poll in ms  5 processLeaseMs
+Result  OK, now, entry, number, person, state, since, admission ends at or '', phase, line version, shift of the clock | NO_ENTRY | WRONG_EPOCH
 ]]
 --@include event
 --@include line

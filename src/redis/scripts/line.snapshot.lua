@@ -1,8 +1,9 @@
 --[[
 The line at one version, for a process that begins to mirror it.
 KEYS  1 meta
-ARGV  1 generation
-Result  OK, now, version, phase, gone bitmap | WRONG_EPOCH
+ARGV  1 epoch
+Result  OK, now, version, phase, pace, recovering: 1 | 0, gone bitmap | WRONG_EPOCH
 ]]
 --@include event
-return { 'OK', int(now), redis.call('HGET', key('line'), 'version'), phase, redis.call('GET', key('gone')) or '' }
+local line = redis.call('HMGET', key('line'), 'version', 'pace')
+return { 'OK', int(now), line[1], shownPhase(), line[2] or '', recovering and 1 or 0, redis.call('GET', key('gone')) or '' }

@@ -2,8 +2,8 @@
 HELD to CHECKOUT. Until the order is confirmed as committed, the seats are free again from now + orphanMs. The purchase
 itself checks the admission: a hold alone does not buy.
 KEYS  1 meta
-ARGV  1 generation  2 holdId  3 person  4 fence  5 orderId  6 checkoutTtlMs  7 orphanMs  8 checkoutSlotMs
-Result  OK, now, fields | NO_HOLD | NOT_YOURS | HOLD_LOST | STALE_FENCE | EXPIRED | WRONG_STATE, state | NOT_ADMITTED | SALE_CLOSED | WRONG_EPOCH
+ARGV  1 epoch  2 holdId  3 person  4 fence  5 orderId  6 checkoutTtlMs  7 orphanMs  8 checkoutSlotMs
+Result  OK, now, fields | NO_HOLD | NOT_YOURS | STALE_FENCE | EXPIRED | WRONG_STATE, state | NOT_ADMITTED | SALE_CLOSED | WRONG_EPOCH
 ]]
 --@include event
 --@include seats
@@ -14,17 +14,22 @@ if hold.orderId == ARGV[5] and hold.state ~= 'RELEASED' then return describeHold
 if hold.state ~= 'HELD' then return { 'WRONG_STATE', int(now), hold.state } end
 if phase == 'CLOSED' then return { 'SALE_CLOSED', int(now) } end
 local entry = redis.call('HGET', key('persons'), ARGV[3])
-if redis.call('HGET', KEYS[1], 'waitingRoom') == '1' then
+if redis.call('HGET', KEYS[1], 'waitingRoom') ~= 'NEVER' then
   local endsAt = entry and redis.call('ZSCORE', key('admitted'), entry)
-  if not endsAt or now >= tonumber(endsAt) then return { 'NOT_ADMITTED', int(now) } end
+  if not endsAt or clock >= tonumber(endsAt) then return { 'NOT_ADMITTED', int(now) } end
 end
 local freeAt = now + tonumber(ARGV[7])
 redis.call('HSET', key('hold:' .. ARGV[2]), 'state', 'CHECKOUT', 'orderId', ARGV[5], 'payBy', int(now + tonumber(ARGV[6])), 'freeAt', int(freeAt))
-redis.call('ZADD', key('deadlines'), int(freeAt), ARGV[2])
--- A checkout keeps its slot for a bounded time only, so that slow payers cannot stop the line; another live hold may keep it longer.
+redis.call('ZREM', key('deadlines'), ARGV[2])
+redis.call('ZADD', key('payments'), int(freeAt), ARGV[2])
 if entry then
-  local slotEnds = int(now + tonumber(ARGV[8]))
-  if tonumber(redis.call('HGET', key('people'), ARGV[3] .. ':holds')) > 1 then
+  if redis.call('SREM', key('undecided'), entry) == 1 then
+    redis.call('HINCRBY', key('line'), 'decided', 1)
+    redis.call('HINCRBY', key('line'), 'checkouts', 1)
+  end
+  -- A checkout keeps its slot for a bounded time only, so that slow payers cannot stop the line; another live hold may keep it longer.
+  local slotEnds = int(clock + tonumber(ARGV[8]))
+  if tonumber(redis.call('HGET', key('people'), ARGV[3] .. '|holds')) > 1 then
     redis.call('ZADD', key('admitted'), 'XX', 'GT', slotEnds, entry)
   else
     redis.call('ZADD', key('admitted'), 'XX', slotEnds, entry)

@@ -2,8 +2,8 @@
 Extends a hold by its owner, never beyond the bound set when it was made. A key that has extended it before
 answers the present state and extends no more.
 KEYS  1 meta
-ARGV  1 generation  2 holdId  3 person  4 fence  5 extensionMs  6 digest of (key, input)
-Result  OK, now, fields | NO_HOLD | NOT_YOURS | HOLD_LOST | STALE_FENCE | EXPIRED | WRONG_STATE, state | LIMIT, extensionsEndAt | WRONG_EPOCH
+ARGV  1 epoch  2 holdId  3 person  4 fence  5 extensionMs  6 digest of (key, input)
+Result  OK, now, fields | NO_HOLD | NOT_YOURS | STALE_FENCE | EXPIRED | WRONG_STATE, state | LIMIT, extensionsEndAt | WRONG_EPOCH
 ]]
 --@include event
 --@include seats
@@ -15,9 +15,9 @@ local holdKey = key('hold:' .. ARGV[2])
 local more = redis.call('HMGET', holdKey, 'extensionsEndAt', 'extensions')
 local extensions = more[2] or ''
 if string.find(extensions, ARGV[6], 1, true) then return describeHold(ARGV[2]) end
-local target = math.min(now + tonumber(ARGV[5]), tonumber(more[1]))
+local target = math.min(clock + tonumber(ARGV[5]), tonumber(more[1]))
 if target <= hold.freeAt then
-  if hold.freeAt >= tonumber(more[1]) then return { 'LIMIT', int(now), more[1] } end
+  if hold.freeAt >= tonumber(more[1]) then return { 'LIMIT', int(now), int(tonumber(more[1]) + now - clock) } end
   target = hold.freeAt
 end
 -- Only the newest digests are kept: a retry that is older than so many later extensions is a new one.

@@ -1,13 +1,28 @@
 --[[
-An order that ends without tickets gives its seats back, exactly once: only a hold that is still this order's, in CHECKOUT or ISSUING.
+An order that ends without tickets gives its seats back, exactly once: only a hold that is still this order's, in CHECKOUT, ISSUING or
+RETURNING.
 KEYS  1 meta
-ARGV  1 generation  2 holdId  3 orderId  4 tombstoneMs
+ARGV  1 epoch  2 holdId  3 orderId  4 tombstoneMs
 Result  OK, now | NOTHING, now | WRONG_EPOCH
 ]]
 --@include event
 --@include seats
-local hold = redis.call('HMGET', key('hold:' .. ARGV[2]), 'generation', 'state', 'orderId', 'owner', 'seats')
-if hold[1] ~= generation or hold[3] ~= ARGV[3] or (hold[2] ~= 'CHECKOUT' and hold[2] ~= 'ISSUING') then return { 'NOTHING', int(now) } end
-endHold(ARGV[2], 'RELEASED', hold[2] == 'ISSUING' and 'i' or 'h', hold[4], numbers(hold[5]), tonumber(ARGV[4]))
+local id = ARGV[2]
+local hold = readHold(id)
+if hold.orderId ~= ARGV[3] then return { 'NOTHING', int(now) } end
+if hold.state == 'CHECKOUT' or hold.state == 'ISSUING' then
+  endHold(id, hold, 'RELEASED', hold.state == 'ISSUING' and 'i' or 'h', clock, tonumber(ARGV[4]))
+elseif hold.state == 'RETURNING' then
+  local seats = numbers(hold.seats)
+  for _, index in ipairs(seats) do
+    moveSeat(index, 'r', '.')
+    redis.call('HDEL', key('seats'), index)
+  end
+  redis.call('HSET', key('hold:' .. id), 'state', 'RETURNED', 'endedAt', int(now))
+  redis.call('PEXPIRE', key('hold:' .. id), ARGV[4])
+  redis.call('HINCRBY', key('people'), hold.owner, -#seats)
+else
+  return { 'NOTHING', int(now) }
+end
 publishSeats()
 return { 'OK', int(now) }

@@ -1,7 +1,7 @@
 --[[
 Reads one hold.
 KEYS  1 meta
-ARGV  1 generation  2 holdId
+ARGV  1 epoch  2 holdId
 Result  OK, now, fields of the hold | NO_HOLD | WRONG_EPOCH
 ]]
 --@include event

@@ -1,18 +1,18 @@
 --[[
 The tickets are in the ledger: ISSUING to SOLD. Counts revenue, ends the admission of a buyer without other holds.
 KEYS  1 meta
-ARGV  1 generation  2 holdId  3 orderId  4 person  5 `category:minor units` joined by commas  6 tombstoneMs  7 minutes kept
+ARGV  1 epoch  2 holdId  3 orderId  4 person  5 `category:minor units` joined by commas  6 tombstoneMs  7 minutes kept
 Result  OK, now | NOT_ISSUING, now | WRONG_EPOCH
 ]]
 --@include event
 --@include seats
 --@include line
 local holdKey = key('hold:' .. ARGV[2])
-local hold = redis.call('HMGET', holdKey, 'generation', 'state', 'orderId', 'seats')
-if hold[1] ~= generation or hold[3] ~= ARGV[3] then return { 'NOT_ISSUING', int(now) } end
-if hold[2] == 'SOLD' then return { 'OK', int(now) } end
-if hold[2] ~= 'ISSUING' then return { 'NOT_ISSUING', int(now) } end
-local seats = numbers(hold[4])
+local hold = readHold(ARGV[2])
+if hold.orderId ~= ARGV[3] then return { 'NOT_ISSUING', int(now) } end
+if hold.state == 'SOLD' then return { 'OK', int(now) } end
+if hold.state ~= 'ISSUING' then return { 'NOT_ISSUING', int(now) } end
+local seats, person = numbers(hold.seats), ARGV[4]
 for _, index in ipairs(seats) do moveSeat(index, 'i', 's') end
 redis.call('HSET', holdKey, 'state', 'SOLD', 'endedAt', int(now))
 redis.call('PEXPIRE', holdKey, ARGV[6])
@@ -29,9 +29,13 @@ if redis.call('HLEN', key('minutes')) > 4 * tonumber(ARGV[7]) then
     if tonumber(string.match(field, '^%d+')) <= minute - tonumber(ARGV[7]) then redis.call('HDEL', key('minutes'), field) end
   end
 end
+-- Bought seats still count for the person, and whoever buys is forgiven what was held before.
+countHold(person, #seats, tonumber(hold.heldAt), -1)
+redis.call('HINCRBY', key('people'), person, #seats)
+redis.call('HDEL', key('people'), person .. '|spent', person .. '|spentAt')
 publishSeats()
-if redis.call('HINCRBY', key('people'), ARGV[4] .. ':holds', -1) <= 0 then
-  local entry = redis.call('HGET', key('persons'), ARGV[4])
+if tonumber(redis.call('HGET', key('people'), person .. '|holds')) <= 0 then
+  local entry = redis.call('HGET', key('persons'), person)
   local place = entry and readPlace(entry)
   if place and place.state == 'A' then
     endPlace(entry, place, 'C')
