@@ -7,12 +7,15 @@ import { randomBytes, randomUUID } from 'node:crypto';
 export interface Clock {
   /** Milliseconds since 1970, UTC. */
   nowMs(): number;
+  /** Milliseconds since some instant of this process. Durations are measured by it: it never jumps, wherever somebody sets the clock. */
+  elapsedMs(): number;
   randomId(): string;
   randomBytes(length: number): Buffer;
 }
 
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
+  elapsedMs: () => performance.now(),
   randomId: () => randomUUID(),
   randomBytes: (length) => randomBytes(length),
 };

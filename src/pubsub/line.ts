@@ -75,7 +75,7 @@ export interface LineSource<P> {
   /** Puts places of an earlier generation, as this process served them, back into the present one. */
   restore(generation: number, places: readonly P[]): Promise<void>;
   facts(place: P): PlaceFacts;
-  nowMs(): number;
+  elapsedMs(): number;
 }
 
 /**
@@ -161,7 +161,7 @@ export class LineMirror<P> {
     if (this.#stopped) return;
     if (generation !== this.#generation) return this.reload();
     if (version <= this.#version) return;
-    const sinceMs = this.#source.nowMs();
+    const sinceMs = this.#source.elapsedMs();
     await new Promise<void>((resolve) => this.#behind.push({ version, sinceMs, resolve }));
   }
 
@@ -364,14 +364,14 @@ export class LineMirror<P> {
   }
 
   #pull(place: WatchedPlace<P>): PlacePush<P> | null {
-    const nowMs = this.#source.nowMs();
-    if (!this.#isDue(place, nowMs)) return null;
+    const elapsedMs = this.#source.elapsedMs();
+    if (!this.#isDue(place, elapsedMs)) return null;
     place.changed = false;
     const { waiting } = place.facts;
     const outlook = waiting ? this.#outlookOf(place) : { peopleAhead: null, estimate: null };
     const nextPushInMs = waiting ? pushIntervalMs(outlook.peopleAhead) : null;
     // Sent a little before it is due, so that the promise is kept with a tick and a network in between.
-    if (nextPushInMs !== null) place.dueAtMs = nowMs + nextPushInMs - limits.presenceEveryMs;
+    if (nextPushInMs !== null) place.dueAtMs = elapsedMs + nextPushInMs - limits.presenceEveryMs;
     return { stored: place.stored, phase: this.#phase, ...outlook, nextPushInMs };
   }
 
@@ -382,9 +382,9 @@ export class LineMirror<P> {
     return outlook.peopleAhead === place.aheadTold ? outlook : this.#estimated(place.aheadTold);
   }
 
-  #isDue(place: WatchedPlace<P>, nowMs: number): boolean {
+  #isDue(place: WatchedPlace<P>, elapsedMs: number): boolean {
     if (place.generation !== this.#generation) return false;
-    return place.changed || (place.facts.waiting && nowMs >= place.dueAtMs);
+    return place.changed || (place.facts.waiting && elapsedMs >= place.dueAtMs);
   }
 
   #forget(place: WatchedPlace<P>): void {
@@ -399,14 +399,14 @@ export class LineMirror<P> {
   }
 
   #tick(): void {
-    const nowMs = this.#source.nowMs();
+    const elapsedMs = this.#source.elapsedMs();
     // A message that has not come by now is lost; and while Redis does not answer, nobody waits for it longer than for a command.
-    if (this.#behind.some(({ sinceMs }) => nowMs - sinceMs >= limits.presenceEveryMs)) this.#stale = true;
-    this.#release(({ sinceMs }) => nowMs - sinceMs >= limits.redisCommandMs);
+    if (this.#behind.some(({ sinceMs }) => elapsedMs - sinceMs >= limits.presenceEveryMs)) this.#stale = true;
+    this.#release(({ sinceMs }) => elapsedMs - sinceMs >= limits.redisCommandMs);
     if (this.#stale) void this.#load();
     if (this.#moved.size > 0) void this.#readMoved();
     for (const places of this.#places.values()) {
-      for (const place of places) if (this.#isDue(place, nowMs)) place.watch.wake();
+      for (const place of places) if (this.#isDue(place, elapsedMs)) place.watch.wake();
     }
   }
 }

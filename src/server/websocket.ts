@@ -262,7 +262,7 @@ export class WebSocketEndpoint {
     const { socket } = connection;
     socket.send(data);
     if (socket.bufferedAmount > limits.socketSoftBufferedBytes)
-      connection.laggingSinceMs = this.#options.services.platform.clock.nowMs();
+      connection.laggingSinceMs = this.#options.services.platform.clock.elapsedMs();
   }
 
   #ping(): void {
@@ -277,14 +277,15 @@ export class WebSocketEndpoint {
   }
 
   #sweep(): void {
-    const nowMs = this.#options.services.platform.clock.nowMs();
+    const { clock } = this.#options.services.platform;
+    const [nowMs, elapsedMs] = [clock.nowMs(), clock.elapsedMs()];
     for (const connection of this.#connections) {
       const { socket, viewer, laggingSinceMs } = connection;
       if (viewer !== null && viewer.expiresAtMs <= nowMs) {
         this.#end(connection, closeCodes.tokenExpired, 'The token has expired.');
       } else if (laggingSinceMs !== null && socket.bufferedAmount === 0) {
         this.#resume(connection);
-      } else if (laggingSinceMs !== null && nowMs - laggingSinceMs > limits.socketLaggingMs) {
+      } else if (laggingSinceMs !== null && elapsedMs - laggingSinceMs > limits.socketLaggingMs) {
         this.#end(connection, closeCodes.slowConsumer, 'You read too slowly.');
       }
     }

@@ -127,7 +127,7 @@ export class InventoryService {
 
   async #rebuild(eventId: string): Promise<void> {
     const { database, redis, log, clock } = this.#platform;
-    const startedMs = clock.nowMs();
+    const startedMs = clock.elapsedMs();
     const done = await inTransaction(database, async (manager) => {
       await lockInventory(manager, eventId, 'exclusive');
       const server = await identify(redis);
@@ -146,7 +146,7 @@ export class InventoryService {
     });
     await this.#events.changed(eventId);
     if (done === null) return;
-    log.info({ eventId, generation: done, tookMs: clock.nowMs() - startedMs }, 'inventory loaded');
+    log.info({ eventId, generation: done, tookMs: Math.round(clock.elapsedMs() - startedMs) }, 'inventory loaded');
     // Two generations back: a load that was given up in the middle has left one without an owner.
     for (const generation of [done - 1, done - 2].filter((n) => n > 0)) {
       await dropGeneration(redis, { eventId, generation }).catch((error) =>

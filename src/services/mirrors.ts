@@ -85,7 +85,7 @@ export class Mirrors {
           final: !openStates.has(place.state),
           face: `${place.state}${place.number}`,
         }),
-        nowMs: () => this.#platform.clock.nowMs(),
+        elapsedMs: () => this.#platform.clock.elapsedMs(),
       });
       await mirror.start(this.#platform.channels, sharedKeys(eventId).lineChannel);
       this.#served.set(eventId, mirror);
@@ -109,7 +109,7 @@ export class Mirrors {
       making.catch(() => mirrors.delete(eventId));
     }
     const mirror = await making;
-    this.#used.set(key, { mirror, lastUsedMs: this.#platform.clock.nowMs() });
+    this.#used.set(key, { mirror, lastUsedMs: this.#platform.clock.elapsedMs() });
     return mirror;
   }
 
@@ -182,7 +182,7 @@ export class Mirrors {
   }
 
   #letGo(): void {
-    const idleSince = this.#platform.clock.nowMs() - limits.mirrorIdleMs;
+    const idleSince = this.#platform.clock.elapsedMs() - limits.mirrorIdleMs;
     for (const [key, used] of this.#used) {
       if (used.mirror.isWatched || used.lastUsedMs > idleSince) continue;
       const [kind, eventId] = key.split(':') as [string, string];

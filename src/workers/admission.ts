@@ -18,8 +18,8 @@ export function startAdmission(platform: Platform, parts: AdmissionParts): Loop 
   let sweptAtMs = Number.NEGATIVE_INFINITY;
   const opened = new Set<string>();
   const list = async () => {
-    const nowMs = platform.clock.nowMs();
-    if (nowMs - listedAtMs < limits.mirrorCheckMs && published.length > 0) return;
+    const elapsedMs = platform.clock.elapsedMs();
+    if (elapsedMs - listedAtMs < limits.mirrorCheckMs && published.length > 0) return;
     const rows = await platform.database.getRepository(Event).find({
       select: { id: true },
       where: [{ state: 'PUBLISHED' }, { state: 'CLOSED' }],
@@ -27,7 +27,7 @@ export function startAdmission(platform: Platform, parts: AdmissionParts): Loop 
       take: limits.openEvents,
     });
     published = rows.map(({ id }) => id);
-    listedAtMs = nowMs;
+    listedAtMs = elapsedMs;
   };
   /** Small sales, where nobody waits, are looked at less often. */
   const isDue = (event: PublishedEvent) => event.event.waitingRoom === 'ALWAYS' || line.isBusy(event);
@@ -43,9 +43,9 @@ export function startAdmission(platform: Platform, parts: AdmissionParts): Loop 
   };
   return startLoop('admission', limits.admitEveryMs, platform.log, async () => {
     await list();
-    const nowMs = platform.clock.nowMs();
-    const sweeping = nowMs - sweptAtMs >= limits.sweepEveryMs;
-    if (sweeping) sweptAtMs = nowMs;
+    const elapsedMs = platform.clock.elapsedMs();
+    const sweeping = elapsedMs - sweptAtMs >= limits.sweepEveryMs;
+    if (sweeping) sweptAtMs = elapsedMs;
     // One event that cannot be moved holds up no other.
     const moved = await Promise.allSettled(published.map((eventId) => move(eventId, sweeping)));
     const failure = moved.find((result) => result.status === 'rejected');

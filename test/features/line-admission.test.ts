@@ -3,6 +3,7 @@ import { limits } from '../../src/limits.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import type { ApiClient, Data } from '../support/client.js';
 import { holdSeats, startCheckout } from '../support/events.js';
+import { eventually } from '../support/eventually.js';
 import { arrive, createLine, join, type LineEvent, leave, pollEntry, rebuild, setCap } from '../support/line.js';
 
 let app: TestApp;
@@ -104,7 +105,8 @@ test('Promise 13: after a rebuild an admission that is not shown in time holds n
   expect(outcome(await holdOne(buyer, again, 1))).toBe('NOT_ADMITTED');
   expect(outcome(await startCheckout(buyer, await holdWithoutRoom(buyer, again, 2)))).toBe('NOT_ADMITTED');
   expect(await pollEntry(buyer, id)).toBeNull();
-  expect((await join(buyer, line.eventId)).state).toBe('ADMITTED');
+  const { id: newId } = await join(buyer, line.eventId);
+  await eventually(async () => expect((await pollEntry(buyer, newId)).state).toBe('ADMITTED'));
   expect(outcome(await holdOne(buyer, again, 1))).toBe('HELD');
 });
 

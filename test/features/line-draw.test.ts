@@ -1,3 +1,7 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { drawOrder, lobbyListHash } from '../../src/domain/line.js';
 import { limits } from '../../src/limits.js';
 import { epochOf, loadScript, type ScriptName, serverOf } from '../../src/redis/script.js';
@@ -159,6 +163,55 @@ test('Promise 10: nobody is drawn before the hash of the list is stored', async 
     await holder.release();
   }
   expect([...(await Promise.all(waiters.map(drawnBy)))].sort()).toEqual([1, 2, 3]);
+});
+
+const drawFields = 'seedHash listHash entryCount seed';
+const readDraw = async (eventId: string): Promise<Data> =>
+  (await app.anonymous.run(`query ($id: ID!) { draw(eventId: $id) { ${drawFields} } }`, { id: eventId })).draw;
+
+test('Promise 10: the seed is sealed by its hash from publication on, the list by its hash from the opening on, and both are shown to everybody after it', async () => {
+  const { line, waiters } = await createLobby(5);
+  const { seed } = await secrets(line);
+  const sealed = {
+    seedHash: createHash('sha256').update(seed).digest('hex'),
+    listHash: null,
+    entryCount: null,
+    seed: null,
+  };
+  expect(await readDraw(line.eventId)).toEqual(sealed);
+  await app.advance(line.eventId, untilOpeningMs);
+  await Promise.all(waiters.map(drawnBy));
+  const entries = waiters.map(({ entry }) => bareId(entry));
+  const shown = { ...sealed, listHash: lobbyListHash(entries), entryCount: 5, seed };
+  expect(await readDraw(line.eventId)).toEqual(shown);
+  const page = (offset: number, count: number) =>
+    app.anonymous.run('query ($id: ID!, $o: Int!, $c: Int!) { drawEntries(eventId: $id, offset: $o, count: $c) }', {
+      id: line.eventId,
+      o: offset,
+      c: count,
+    });
+  const pages = [await page(0, 3), await page(3, 3), await page(6, 3)].map(({ drawEntries }) => drawEntries);
+  expect(pages.flat()).toEqual([...entries].sort());
+  expect(pages.map((part) => part.length)).toEqual([3, 2, 0]);
+  await expect(page(0, limits.drawPage + 1)).rejects.toThrow('INVALID_INPUT');
+});
+
+test('Promise 10: a script in another language recomputes the draw, and tells when it was another one', async () => {
+  const { line, waiters } = await createLobby(25);
+  await app.advance(line.eventId, untilOpeningMs);
+  const number = await drawnBy(waiters[7]!);
+  const verify = (...own: string[]) => {
+    const script = fileURLToPath(new URL('../../docs/verify-the-draw.py', import.meta.url));
+    return promisify(execFile)('python3', [script, `${app.url}/graphql`, line.eventId, ...own]).then(
+      ({ stdout }) => stdout.trim(),
+      ({ stdout, stderr }) => `refused: ${stdout}${stderr}`.trim(),
+    );
+  };
+  const place = waiters[7]!.entry.id;
+  expect(await verify(place, String(number))).toBe('The draw of 25 places is what it should be.');
+  expect(await verify(place, String(number + 1))).toBe('refused: your place was drawn another number');
+  await app.sql('UPDATE inventory SET draw_list = substring(draw_list FROM 17) WHERE event_id = $1', [line.eventId]);
+  expect(await verify()).toBe('refused: the list is not the one that was published');
 });
 
 test('Promise 10: workers that draw at the same time do no harm', async () => {

@@ -14,6 +14,7 @@ import { createTestStores, type TestStores } from './stores.js';
 /** The wall clock, moved by hand. */
 export class TestClock implements Clock {
   #offsetMs = 0;
+  #advancedMs = 0;
   readonly randomId = systemClock.randomId;
   readonly randomBytes = systemClock.randomBytes;
 
@@ -21,8 +22,14 @@ export class TestClock implements Clock {
     return Date.now() + this.#offsetMs;
   }
 
+  elapsedMs(): number {
+    return performance.now() + this.#advancedMs;
+  }
+
+  /** Backwards too, as when somebody sets the clock of a machine. */
   advance(ms: number): void {
     this.#offsetMs += ms;
+    this.#advancedMs += Math.max(0, ms);
   }
 }
 

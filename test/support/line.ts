@@ -8,7 +8,7 @@ import { createHall, type HallOptions, type TestHall } from './events.js';
 import { type EventKeys, keysOf } from './keys.js';
 
 export const entryFields = `
-  id eventId phase state number position peopleAhead nextPushInMs place admission { token expiresAt } now`;
+  id eventId phase state number position peopleAhead estimatedWait { fromMs toMs } nextPushInMs place admission { token expiresAt } now`;
 
 export interface LineEvent extends TestHall {
   readonly ref: EventRef;
@@ -142,11 +142,13 @@ export function judgeTrail(trail: readonly AuditRecord[]): LineVerdict {
   const present = new Map<string, number>();
   let [admitted, overCap, outOfOrder] = [0, 0, 0];
   for (const { kind, entry, number, active, cap } of trail) {
-    if (kind === 'admit') {
+    // Whoever walks in, or is back after a loss of Redis, was not in the line of this trail.
+    if (kind === 'admit' || kind === 'walk' || kind === 'back') {
       admitted += 1;
       if (active >= cap) overCap += 1;
-      if (Math.min(...present.values()) !== number || present.get(entry) !== number) outOfOrder += 1;
     }
+    const isNext = Math.min(...present.values()) === number && present.get(entry) === number;
+    if (kind === 'admit' && !isNext) outOfOrder += 1;
     const arrives = kind === 'join' || kind === 'drawn' || kind === 'present';
     if (arrives && number > 0) present.set(entry, number);
     if (!arrives) present.delete(entry);

@@ -28,19 +28,10 @@ for _, entry in ipairs(redis.call('ZRANGEBYSCORE', key('awayUntil'), '-inf', int
   endPlace(entry, readPlace(entry), 'E')
 end
 
--- Sold out is final stock only: seats that are held, issuing, returning or released by time may still come to everybody.
-local function stock(letters)
-  local sum = 0
-  local reserved = redis.call('HGET', KEYS[1], 'reserved') or ''
-  for channel in string.gmatch('.' .. reserved, '.') do
-    local opens = channel == '.' or (redis.call('HGET', KEYS[1], 'release:' .. channel) or '') ~= ''
-    for letter in string.gmatch(opens and letters or '', '.') do
-      sum = sum + tonumber(redis.call('HGET', key('counts'), '@' .. channel .. ':' .. (letter == '.' and channel or letter)) or 0)
-    end
-  end
-  return sum
-end
-local left = stock('.hir')
+-- Sold out is final stock only: seats that are held, issuing or returning may still come to everybody. Those of a channel are not
+-- everybody's before their time; then the sale opens again.
+local left = 0
+for letter in string.gmatch('.hir', '.') do left = left + tonumber(redis.call('HGET', key('counts'), '@.:' .. letter) or 0) end
 local wanted = phase
 if phase == 'OPEN' and left == 0 then wanted = 'SOLD_OUT' end
 if phase == 'SOLD_OUT' and left > 0 then wanted = 'OPEN' end
