@@ -128,6 +128,8 @@ export const limits = {
   mailQueue: 10_000,
 
   // Stores
+  reconcileEveryMs: 30_000,
+  reconcileSeats: 20_000,
   databaseConnections: 20,
   databaseStatementMs: 15_000,
   databaseConnectMs: 5_000,

@@ -21,6 +21,8 @@ export function sharedKeys(eventId: string) {
     seatChannel: `${base}seat-changes`,
     /** Channel of the line. */
     lineChannel: `${base}line-changes`,
+    /** String: the process that has last taken its turn to compare the stores. */
+    reconcileTurn: `${base}reconcile-turn`,
   } as const;
 }
 

@@ -16,6 +16,7 @@ import { buildServices, type Services } from '../services/services.js';
 import { loadTokenKey } from '../services/tokens.js';
 import { startAdmission } from '../workers/admission.js';
 import { startOrderSteps } from '../workers/order-steps.js';
+import { startReconciler } from '../workers/reconciler.js';
 import { DocumentCache } from './documents.js';
 import { buildHttp, graphqlPath } from './http.js';
 import { WebSocketEndpoint } from './websocket.js';
@@ -85,6 +86,7 @@ export async function startServer(
   const sockets = new WebSocketEndpoint({ schema, documents: new DocumentCache(schema), services, path: graphqlPath });
   sockets.attach(http.server);
   const admission = startAdmission(platform, services);
+  const reconciler = startReconciler(platform, services.reconciler);
   const orderSteps = await startOrderSteps(platform, services.settlement);
   await http.listen({ host: config.host, port: config.port, backlog: limits.listenBacklog });
   const { port } = http.server.address() as AddressInfo;
@@ -93,7 +95,7 @@ export async function startServer(
     await sockets.close();
     await apollo.stop();
     await http.close();
-    await Promise.all([admission.stop(), orderSteps.stop()]);
+    await Promise.all([admission.stop(), reconciler.stop(), orderSteps.stop()]);
     services.stop();
     platform.mailer.close();
     await redis.close();

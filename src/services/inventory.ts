@@ -107,6 +107,12 @@ export class InventoryService {
     return rebuilding;
   }
 
+  /** Loads an event again although Redis is the one it was loaded on. */
+  async reload(eventId: string): Promise<void> {
+    await freezeEvent(this.#platform.redis, eventId);
+    await this.rebuild(eventId);
+  }
+
   /** The event in the generation that Redis serves now; null while there is none. Everybody who asks at the same time shares one look. */
   #present(eventId: string): Promise<PublishedEvent | null> {
     const looking = this.#looking.get(eventId) ?? this.#look(eventId).finally(() => this.#looking.delete(eventId));

@@ -11,6 +11,7 @@ import { OrderFeed } from './order-feed.js';
 import { OrderLedger } from './order-ledger.js';
 import { Orders } from './orders.js';
 import type { Platform } from './platform.js';
+import { Reconciler } from './reconciler.js';
 import { Recovery } from './recovery.js';
 import { Sales } from './sales.js';
 import { SeatHolds } from './seat-holds.js';
@@ -38,6 +39,7 @@ export interface Services {
   readonly orderFeed: OrderFeed;
   readonly settlement: Settlement;
   readonly webhooks: Webhooks;
+  readonly reconciler: Reconciler;
   stop(): void;
 }
 
@@ -72,6 +74,7 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
     orderFeed,
     settlement: new Settlement(platform, catalogue, inventory, ledger),
     webhooks: new Webhooks(platform, ledger),
+    reconciler: new Reconciler(platform, catalogue, inventory),
     stop: () => {
       mirrors.stop();
       orderFeed.stop();

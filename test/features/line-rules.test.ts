@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto';
-import { drawOrder, GoneNumbers, lobbyListHash, pushIntervalMs } from '../../src/domain/line.js';
+import {
+  drawOrder,
+  estimateWait,
+  GoneNumbers,
+  lobbyListHash,
+  parsePace,
+  pushIntervalMs,
+} from '../../src/domain/line.js';
 
 /** Numbers that look random and are the same in every run (Park and Miller's generator). */
 function seeded(seed: number): (below: number) => number {
@@ -102,4 +109,45 @@ test('Whoever is nearer to the head hears at least as often, the head every seco
   expect(intervals).toEqual([...intervals].sort((a, b) => a - b));
   expect([intervals[0], intervals.at(-1)]).toEqual([1_000, 10_000]);
   expect(pushIntervalMs(null)).toBeLessThanOrEqual(10_000);
+});
+
+describe('An estimate', () => {
+  const pace = (shortPerSecond: number, longPerSecond = shortPerSecond, leavingPerSecond = 0) => ({
+    shortPerSecond,
+    longPerSecond,
+    leavingPerSecond,
+  });
+
+  test('is the time in which everybody ahead and oneself is admitted, at a pace a quarter faster and slower', () => {
+    expect(estimateWait(999, pace(10))).toEqual({ fromMs: 80_000, toMs: 125_000 });
+    expect(estimateWait(999, pace(10, 20))).toEqual({ fromMs: 40_000, toMs: 125_000 });
+    expect(estimateWait(0, pace(1_000))).toEqual({ fromMs: 0, toMs: 0 });
+  });
+
+  test('counts on those who leave, as counting them second by second does', () => {
+    const [perSecond, leaving] = [5, 0.002];
+    let people = 10_001;
+    let seconds = 0;
+    while (people > 0) {
+      people -= perSecond / 10 + (people * leaving) / 10;
+      seconds += 0.1;
+    }
+    const { fromMs, toMs } = estimateWait(10_000, pace(perSecond, perSecond, leaving));
+    expect(fromMs).toBeLessThan(seconds * 1_000);
+    expect(toMs).toBeGreaterThan(seconds * 1_000);
+    expect(toMs! - fromMs).toBeLessThan(seconds * 1_000 * 0.5);
+  });
+
+  test('has no end where nobody is admitted, and is longer for whoever is further behind', () => {
+    expect(estimateWait(10, pace(0)).toMs).toBeNull();
+    expect(estimateWait(10, pace(3, 0)).toMs).toBeNull();
+    const waits = [0, 1, 10, 100, 10_000].map((ahead) => estimateWait(ahead, pace(2, 3, 0.001)).toMs!);
+    expect(waits).toEqual(waits.toSorted((a, b) => a - b));
+  });
+
+  test('is measured in thousandths and millionths, and anything else is none', () => {
+    expect(parsePace('1500,2000,300')).toEqual(pace(1.5, 2, 0.0003));
+    expect(parsePace('')).toBeNull();
+    expect(parsePace('1,2')).toBeNull();
+  });
 });

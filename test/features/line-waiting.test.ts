@@ -1,11 +1,12 @@
 import { pino } from 'pino';
+import { parsePace } from '../../src/domain/line.js';
 import { limits } from '../../src/limits.js';
 import { type RunningServer, startServer } from '../../src/server/server.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import { ApiClient, type Data } from '../support/client.js';
-import { holdSeats, newKey, orderStream, startCheckout } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
 import {
+  admit,
   arrive,
   auditTrail,
   bareId,
@@ -193,6 +194,42 @@ describe('The stream', () => {
     expect(await stream.until(({ position }) => position !== 4)).toMatchObject({ position: 3, state: 'WAITING' });
   });
 
+  test('Position, estimate and phase in a poll are those of the stream, and follow the pace that the line is measured to have', async () => {
+    const line = await createLine(app, { event: { admitPerSecond: 50 } });
+    const waiters = await arriveMany(line.eventId, 12);
+    const { client, entry, stream } = waiters[11]!;
+    const { redis } = app.server.services.platform;
+    // One admission a second, whatever the pace the organizer has set.
+    for (let second = 0; second < 6; second += 1) {
+      await leave(waiters[second]!.client, waiters[second]!.entry.id);
+      await app.advance(line.eventId, 1_000);
+      await admit(app, line);
+    }
+    // From 50 a second to 1, after a first second that only begins the measurement: 1 + 49·e^(−0.5).
+    const pace = parsePace((await redis.hget(line.keys.line, 'pace')) ?? '')!;
+    expect(pace.shortPerSecond).toBeGreaterThan(30);
+    expect(pace.shortPerSecond).toBeLessThan(31.5);
+    expect(pace.longPerSecond).toBeGreaterThan(43);
+    await leave(waiters[6]!.client, waiters[6]!.entry.id);
+    await admit(app, line);
+    const facts = ({ phase, state, position, peopleAhead, estimatedWait }: Data) => ({
+      phase,
+      state,
+      position,
+      peopleAhead,
+      estimatedWait,
+    });
+    const told = await stream.until(({ position }) => position === 4);
+    const expected = { phase: 'OPEN', state: 'WAITING', position: 4, peopleAhead: 3, estimatedWait: expect.anything() };
+    expect(facts(told)).toMatchObject(expected);
+    await eventually(async () => {
+      const polled = facts(await pollEntry(client, entry.id));
+      expect(polled).toMatchObject(expected);
+      const late = followEntry(client, entry.id);
+      expect(facts(await late.next())).toEqual(polled);
+    });
+  });
+
   test('An admission is told at once with its token, and a final state completes the stream', async () => {
     const line = await createLine(app);
     const [first, next] = (await arriveMany(line.eventId, 2)) as [Waiter, Waiter];
@@ -250,22 +287,5 @@ describe('The stream', () => {
     await setCap(app, line.eventId, 2);
     await waiters[1]!.stream.until(isAdmitted);
     for (const { stream } of waiters.slice(3)) expect(rises(shown(stream.pending()))).toBe(0);
-  });
-
-  test('Promise 14: when nothing can be sold any more the waiting are told, and returned stock reopens admission', async () => {
-    const line = await createLine(app, { rows: 1, seatsPerRow: 2 });
-    const [buyer, waiting] = (await arriveMany(line.eventId, 2)) as [Waiter, Waiter];
-    const { hold } = await holdSeats(buyer.client, line.eventId, { seatIds: line.rows[0]! });
-    const { order } = await startCheckout(buyer.client, hold);
-    const orders = buyer.client.subscribe(orderStream, { orderId: order.id });
-    const { payment } = await orders.until((update) => update.payment !== null);
-    await app.provider.confirm(payment.clientSecret, 'pm_card_visa');
-    expect(await waiting.stream.until(({ phase }) => phase === 'SOLD_OUT')).toMatchObject({
-      state: 'WAITING',
-      position: 1,
-    });
-    await orders.until(({ state }) => state === 'COMPLETED');
-    await app.organizer.mutate('refundOrder', { orderId: order.id, idempotencyKey: newKey() }, 'order { state }');
-    expect(await waiting.stream.until(isAdmitted)).toMatchObject({ phase: 'OPEN' });
   });
 });

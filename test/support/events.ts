@@ -51,6 +51,8 @@ export async function createHall(organizer: ApiClient, options: HallOptions = {}
     venueId: imported.venue.id,
     name: 'Test event',
     startsAt: '2030-01-01T19:00:00Z',
+    // Long ago: whatever time a test has set, by its event or by its processes.
+    saleOpensAt: '2026-01-01T00:00:00Z',
     currency: 'EUR',
     prices: names.map((category) => ({ category, priceMinor: 1000, feeMinor: 100 })),
     standing: standing > 0 ? [{ section: 'Pit', name: 'Pit', category: 'Standing', places: standing }] : [],

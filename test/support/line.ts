@@ -27,7 +27,10 @@ export async function createLine(
   await app.server.services.platform.redis.hset(keys.meta, 'lastNow', app.clock.nowMs());
   // The workers look for new events now.
   app.clock.advance(limits.mirrorCheckMs);
-  return { ...hall, ref: { eventId: hall.eventId, generation: 1 }, keys };
+  const ref = { eventId: hall.eventId, generation: 1 };
+  // They will write the opening down; should Redis be lost before, the sale counts as not yet opened.
+  if (event === undefined || !('saleOpensAt' in event)) await app.server.services.draws.noteOpening(ref);
+  return { ...hall, ref, keys };
 }
 
 /**

@@ -10,6 +10,8 @@ Result  OK, now | NOTHING, now | WRONG_EPOCH
 local id = ARGV[2]
 local hold = readHold(id)
 if hold.orderId ~= ARGV[3] then return { 'NOTHING', int(now) } end
+-- Whatever state it is in, the order has given it up: no late step of that order takes it again.
+redis.call('HSET', key('hold:' .. id), 'over', 1)
 if hold.state == 'CHECKOUT' or hold.state == 'ISSUING' then
   endHold(id, hold, 'RELEASED', hold.state == 'ISSUING' and 'i' or 'h', clock, tonumber(ARGV[4]))
 elseif hold.state == 'RETURNING' then

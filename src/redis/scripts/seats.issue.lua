@@ -22,6 +22,8 @@ if hold.orderId == ARGV[3] then
     return { 'OK', int(now), hold.fence }
   end
 end
+-- An order that has given its seats back does not get them again, however late this step of it comes.
+if hold.orderId == ARGV[3] and redis.call('HGET', holdKey, 'over') then return { 'GONE', int(now) } end
 local taken, dead = judgeSeats(seats, ARGV[8])
 if #taken > 0 then return { 'GONE', int(now) } end
 takeSeats(seats, ARGV[2], dead, 'i', tonumber(ARGV[7]))
