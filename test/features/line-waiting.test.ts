@@ -200,9 +200,15 @@ describe('The stream', () => {
     const { client, entry, stream } = waiters[11]!;
     const { redis } = app.server.services.platform;
     // One admission a second, whatever the pace the organizer has set.
-    for (let second = 0; second < 6; second += 1) {
-      await leave(waiters[second]!.client, waiters[second]!.entry.id);
+    for (const { client: leaving, entry: place } of waiters.slice(0, 6)) {
+      await leave(leaving, place.id);
       await app.advance(line.eventId, 1_000);
+      // The process has to be heard of in that second, or all its people count as absent.
+      const nowMs = Number(await redis.hget(line.keys.meta, 'lastNow'));
+      await eventually(async () => {
+        const beat = await redis.zscore(line.keys.processes, app.server.services.platform.processId);
+        expect(Number(beat)).toBeGreaterThanOrEqual(nowMs);
+      });
       await admit(app, line);
     }
     // From 50 a second to 1, after a first second that only begins the measurement: 1 + 49·e^(−0.5).
