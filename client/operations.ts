@@ -386,14 +386,14 @@ export type CloseSaleMutation = { closeSale: { event: { id: string, name: string
       | { code: string, message: string, path: Array<string> | null }
     > } };
 
-export type QueueEntryPartsFragment = { id: string, eventId: string, phase: QueuePhase, state: QueueEntryState, number: number | null, position: number | null, peopleAhead: number | null, nextPushInMs: number | null, now: string, admission: { token: string, expiresAt: string } | null };
+export type QueueEntryPartsFragment = { id: string, eventId: string, phase: QueuePhase, state: QueueEntryState, number: number | null, position: number | null, peopleAhead: number | null, nextPushInMs: number | null, now: string, estimatedWait: { fromMs: number, toMs: number | null } | null, admission: { token: string, expiresAt: string } | null };
 
 export type JoinQueueMutationVariables = Exact<{
   input: JoinQueueInput;
 }>;
 
 
-export type JoinQueueMutation = { joinQueue: { entry: { place: string, id: string, eventId: string, phase: QueuePhase, state: QueueEntryState, number: number | null, position: number | null, peopleAhead: number | null, nextPushInMs: number | null, now: string, admission: { token: string, expiresAt: string } | null } | null, errors: Array<
+export type JoinQueueMutation = { joinQueue: { entry: { place: string, id: string, eventId: string, phase: QueuePhase, state: QueueEntryState, number: number | null, position: number | null, peopleAhead: number | null, nextPushInMs: number | null, now: string, estimatedWait: { fromMs: number, toMs: number | null } | null, admission: { token: string, expiresAt: string } | null } | null, errors: Array<
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
@@ -409,7 +409,7 @@ export type LeaveQueueMutationVariables = Exact<{
 }>;
 
 
-export type LeaveQueueMutation = { leaveQueue: { entry: { id: string, eventId: string, phase: QueuePhase, state: QueueEntryState, number: number | null, position: number | null, peopleAhead: number | null, nextPushInMs: number | null, now: string, admission: { token: string, expiresAt: string } | null } | null, errors: Array<
+export type LeaveQueueMutation = { leaveQueue: { entry: { id: string, eventId: string, phase: QueuePhase, state: QueueEntryState, number: number | null, position: number | null, peopleAhead: number | null, nextPushInMs: number | null, now: string, estimatedWait: { fromMs: number, toMs: number | null } | null, admission: { token: string, expiresAt: string } | null } | null, errors: Array<
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
@@ -422,14 +422,14 @@ export type QueueEntryQueryVariables = Exact<{
 }>;
 
 
-export type QueueEntryQuery = { queueEntry: { place: string, id: string, eventId: string, phase: QueuePhase, state: QueueEntryState, number: number | null, position: number | null, peopleAhead: number | null, nextPushInMs: number | null, now: string, admission: { token: string, expiresAt: string } | null } | null };
+export type QueueEntryQuery = { queueEntry: { place: string, id: string, eventId: string, phase: QueuePhase, state: QueueEntryState, number: number | null, position: number | null, peopleAhead: number | null, nextPushInMs: number | null, now: string, estimatedWait: { fromMs: number, toMs: number | null } | null, admission: { token: string, expiresAt: string } | null } | null };
 
 export type QueuePositionChangedSubscriptionVariables = Exact<{
   entryId: string;
 }>;
 
 
-export type QueuePositionChangedSubscription = { queuePositionChanged: { id: string, eventId: string, phase: QueuePhase, state: QueueEntryState, number: number | null, position: number | null, peopleAhead: number | null, nextPushInMs: number | null, now: string, admission: { token: string, expiresAt: string } | null } };
+export type QueuePositionChangedSubscription = { queuePositionChanged: { id: string, eventId: string, phase: QueuePhase, state: QueueEntryState, number: number | null, position: number | null, peopleAhead: number | null, nextPushInMs: number | null, now: string, estimatedWait: { fromMs: number, toMs: number | null } | null, admission: { token: string, expiresAt: string } | null } };
 
 export type SalesPartsFragment = { eventId: string, epoch: string, version: number, waiting: number, admitted: number, now: string, categories: Array<{ categoryId: string, name: string, capacity: number, available: number, held: number, issuing: number, sold: number, returning: number, blocked: number, revenue: { amountMinor: number, currency: string } }>, minutes: Array<{ minute: string, sold: number, revenue: { amountMinor: number, currency: string } }>, revenue: { amountMinor: number, currency: string } };
 
@@ -677,6 +677,10 @@ export const QueueEntryPartsFragmentDoc = new TypedDocumentString(`
   number
   position
   peopleAhead
+  estimatedWait {
+    fromMs
+    toMs
+  }
   nextPushInMs
   admission {
     token
@@ -1369,6 +1373,10 @@ export const JoinQueueDocument = new TypedDocumentString(`
   number
   position
   peopleAhead
+  estimatedWait {
+    fromMs
+    toMs
+  }
   nextPushInMs
   admission {
     token
@@ -1402,6 +1410,10 @@ export const LeaveQueueDocument = new TypedDocumentString(`
   number
   position
   peopleAhead
+  estimatedWait {
+    fromMs
+    toMs
+  }
   nextPushInMs
   admission {
     token
@@ -1424,6 +1436,10 @@ export const QueueEntryDocument = new TypedDocumentString(`
   number
   position
   peopleAhead
+  estimatedWait {
+    fromMs
+    toMs
+  }
   nextPushInMs
   admission {
     token
@@ -1445,6 +1461,10 @@ export const QueuePositionChangedDocument = new TypedDocumentString(`
   number
   position
   peopleAhead
+  estimatedWait {
+    fromMs
+    toMs
+  }
   nextPushInMs
   admission {
     token

@@ -31,6 +31,7 @@ export const limits = {
   socketSweepMs: 250,
   socketInitMs: 10_000,
   socketDrainMs: 5_000,
+  processRestartMs: 1_000,
 
   // Sessions
   guestSessionMs: 30 * 86_400_000,

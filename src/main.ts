@@ -1,8 +1,9 @@
 import cluster from 'node:cluster';
+import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import { ConfigError, readConfig } from './config.js';
 import { makeDataSource } from './database/data-source.js';
-import { assertLimits } from './limits.js';
+import { assertLimits, limits } from './limits.js';
 import { RedisUnusable } from './redis/connections.js';
 import { makeLogger, startServer } from './server/server.js';
 
@@ -54,10 +55,15 @@ async function serve(config: Config): Promise<void> {
   process.on('SIGINT', stop);
 }
 
-/** Several processes behind one address. One that dies is replaced; the others go on. */
+/**
+ * Several processes behind one address. One that dies is replaced; the others go on. SIGHUP replaces all of them one by one by what is
+ * installed now, so that at no moment fewer serve than before.
+ */
 function supervise(config: Config): void {
   const log = makeLogger(config);
   const ready = new Set<number>();
+  /** Processes whose end is nothing to worry about. */
+  const expendable = new Set<number>();
   let announced = false;
   let stopping = false;
   cluster.on('message', (worker, message: { listening?: string }) => {
@@ -72,14 +78,19 @@ function supervise(config: Config): void {
       if (Object.keys(cluster.workers ?? {}).length === 0) process.exit(0);
       return;
     }
-    // A process that cannot even start says why on its own; trying again would only repeat it.
-    if (!ready.has(worker.id)) process.exit(1);
+    if (expendable.delete(worker.id)) return;
+    // At the start, a process that cannot serve says why on its own; trying again would only repeat it.
+    if (!announced) process.exit(1);
     log.error({ pid: worker.process.pid, code, signal }, 'a process died and is replaced');
-    cluster.fork();
+    setTimeout(() => stopping || cluster.fork(), ready.has(worker.id) ? 0 : limits.processRestartMs);
   });
   // Each process accepts for itself: handing connections over one by one takes a turn of the receiver's loop for each of them.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   for (let i = 0; i < config.processes; i += 1) cluster.fork();
+  let replacing = Promise.resolve();
+  process.on('SIGHUP', () => {
+    replacing = replacing.then(() => replaceAll(expendable, log));
+  });
   const stop = () => {
     stopping = true;
     for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGTERM');
@@ -89,10 +100,30 @@ function supervise(config: Config): void {
   process.on('SIGINT', stop);
 }
 
+/** A new process serves before the old one is told to go. If it cannot start, the old ones stay. */
+async function replaceAll(expendable: Set<number>, log: Logger): Promise<void> {
+  for (const old of Object.values(cluster.workers ?? {})) {
+    if (old === undefined || old.isDead()) continue;
+    const next = cluster.fork();
+    expendable.add(next.id);
+    const serves = await new Promise<boolean>((resolve) => {
+      next.once('message', () => resolve(true));
+      next.once('exit', () => resolve(false));
+    });
+    if (!serves) return log.error('a new process does not start; the old ones go on');
+    expendable.delete(next.id);
+    expendable.add(old.id);
+    old.process.kill('SIGTERM');
+    await new Promise((resolve) => old.once('exit', resolve));
+  }
+  log.info('all processes have been replaced');
+}
+
 async function main(): Promise<void> {
   assertLimits();
   const config = readConfig(process.env);
-  if (cluster.isPrimary) await migrate(config);
+  // A process that replaces others may be of a newer version than the one that started it.
+  await migrate(config);
   if (cluster.isPrimary && config.processes > 1) supervise(config);
   else await serve(config);
 }

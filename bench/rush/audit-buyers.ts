@@ -35,7 +35,10 @@ interface Claim extends Belief {
   readonly buyer: number;
 }
 
-/** Per seat, beliefs sorted by their beginning: each must begin after all earlier ones have ended. */
+/**
+ * Per seat, beliefs sorted by their beginning: each must begin after all earlier ones have ended. A hold, unlike an order, has ended when
+ * somebody has the seat in a later generation: Redis was lost in between.
+ */
 function overlaps(buyers: readonly BuyerRecord[]): unknown[] {
   const claims = buyers.flatMap(({ buyer, beliefs }) =>
     beliefs.flatMap((one) => one.seats.map((seat) => ({ seat, buyer, ...one }))),
@@ -45,12 +48,16 @@ function overlaps(buyers: readonly BuyerRecord[]): unknown[] {
     list.sort((a, b) => a.fromMs - b.fromMs);
     let longest: Claim | null = null;
     for (const claim of list) {
-      if (longest && longest.buyer !== claim.buyer && claim.fromMs < endOf(longest))
+      if (longest && longest.buyer !== claim.buyer && claim.fromMs < endOf(longest) && !isLater(claim, longest))
         found.push({ seat, first: longest, second: claim });
       if (longest === null || endOf(claim) > endOf(longest)) longest = claim;
     }
   }
   return found;
+}
+
+function isLater(claim: Claim, than: Claim): boolean {
+  return !than.ordered && claim.generation > than.generation;
 }
 
 function endOf(belief: Belief): number {

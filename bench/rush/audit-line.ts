@@ -1,8 +1,10 @@
-import type { LineEntry } from './evidence.js';
+import type { LineEntry, LineEntryKind } from './evidence.js';
 import type { BuyerRecord, Violation } from './records.js';
 import { violation } from './violations.js';
 
 const toldWithinMs = 5_000;
+
+const admissions: ReadonlySet<LineEntryKind> = new Set(['admit', 'walk', 'back']);
 
 interface Place {
   number: number;
@@ -10,15 +12,24 @@ interface Place {
 }
 
 /**
- * Replays the audit stream of a line. Order kept means (promise 12): nobody is admitted while somebody with a lower number
- * is present and waits.
+ * Replays the audit stream of a line, which is that of its present generation. Order kept means (promise 12): nobody is admitted while
+ * somebody with a lower number is present and waits.
  */
-export function auditLine(entries: readonly LineEntry[], buyers: readonly BuyerRecord[]): Violation[] {
+export function auditLine(
+  entries: readonly LineEntry[],
+  buyers: readonly BuyerRecord[],
+  generation: number,
+): Violation[] {
   const replay = new LineReplay();
   for (const entry of entries) replay.take(entry);
-  const unseen = buyers.filter((buyer) => buyer.admitted && !replay.wasAdmitted(buyer.entryId));
+  const unseen = buyers.filter(
+    (buyer) => buyer.admittedGeneration === generation && !replay.wasAdmitted(buyer.entryId),
+  );
   const untold = buyers.filter((buyer) => !buyer.admitted && waitedAfter(buyer, replay.admittedAtMs(buyer.entryId)));
-  const misnumbered = buyers.filter((buyer) => buyer.number !== null && !replay.hasNumber(buyer.entryId, buyer.number));
+  const misnumbered = buyers.filter(
+    ({ generation: last, number, entryId }) =>
+      last === generation && number !== null && !replay.hasNumber(entryId, number),
+  );
   return [
     ...violation('the audit stream has no gap and its time never runs backwards', replay.gaps),
     ...violation('no admission is granted while active ≥ cap', replay.overCap),
@@ -76,12 +87,12 @@ class LineReplay {
     if (entry.serial !== expected) this.gaps.push({ expected, entry });
     if (this.#last && entry.atMs < this.#last.atMs) this.gaps.push({ before: this.#last, entry });
     this.#last = entry;
-    if (entry.kind === 'admit') this.#admit(entry);
+    if (admissions.has(entry.kind)) this.#admit(entry);
     else if (entry.kind === 'join' || entry.kind === 'drawn' || entry.kind === 'present') this.#arrive(entry);
     else if (entry.kind === 'away') this.#move(entry, 'away');
     else this.#end(entry);
     // An admission is written down before it counts, an ending after it has stopped to count.
-    const before = entry.kind === 'admit' ? this.#active - 1 : this.#active;
+    const before = admissions.has(entry.kind) ? this.#active - 1 : this.#active;
     if (entry.active !== before) {
       this.miscounts.push({ replayed: before, entry });
       this.#active += entry.active - before;
@@ -90,9 +101,11 @@ class LineReplay {
 
   #admit(entry: LineEntry): void {
     if (entry.active >= entry.cap) this.overCap.push(entry);
-    if (this.#places.get(entry.entry)?.state !== 'present') this.unfounded.push(entry);
+    // Who walks in may have had no place before.
+    if (entry.kind !== 'walk' && this.#places.get(entry.entry)?.state !== 'present') this.unfounded.push(entry);
     this.#move(entry, 'admitted');
-    const ahead = this.#firstPresent();
+    // Who is back was admitted before those who wait.
+    const ahead = entry.kind === 'back' ? null : this.#firstPresent();
     if (ahead !== null && ahead < entry.number) {
       this.outOfOrder.push({ passedOver: { number: ahead, entry: this.#present.get(ahead) }, entry });
     }

@@ -2,6 +2,7 @@ import { auditBuyers } from './audit-buyers.js';
 import { auditLedger } from './audit-ledger.js';
 import { auditLine } from './audit-line.js';
 import { auditSales } from './audit-sales.js';
+import { auditLosses, auditSoldOut } from './audit-told.js';
 import type { Evidence } from './evidence.js';
 import type { Violation } from './records.js';
 
@@ -13,11 +14,13 @@ export interface Verdict {
 
 /** Judges a run by what the stores and the clients say, without asking the server. Pure: the same evidence, the same verdict. */
 export function audit(evidence: Evidence): Verdict {
-  const { ledger, intents, line, sales, buyers } = evidence;
+  const { ledger, live, intents, line, sales, buyers } = evidence;
   return {
     violations: [
       ...auditLedger(evidence),
-      ...auditLine(line, buyers),
+      ...auditLine(line, buyers, live.generation),
+      ...auditLosses(evidence),
+      ...auditSoldOut(evidence),
       ...auditSales(sales, ledger),
       ...auditBuyers(evidence),
     ],
@@ -27,10 +30,14 @@ export function audit(evidence: Evidence): Verdict {
       tickets: ledger.tickets.length,
       paymentIntents: intents.length,
       lineEntries: line.length,
-      admissions: line.filter((entry) => entry.kind === 'admit').length,
+      admissions: line.filter(({ kind }) => kind === 'admit' || kind === 'walk' || kind === 'back').length,
       salesSamples: sales.length,
       buyers: buyers.length,
       clientMessages: buyers.reduce((sum, buyer) => sum + buyer.positionMessages + buyer.mapMessages, 0),
+      losses: buyers.reduce(
+        (sum, { lostHolds, lostAdmissions, lostPlaces }) => sum + lostHolds + lostAdmissions + lostPlaces,
+        0,
+      ),
       claims: buyers.reduce((sum, buyer) => sum + buyer.beliefs.length, 0),
     },
   };

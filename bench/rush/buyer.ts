@@ -21,13 +21,15 @@ import { secondCard } from './persona.js';
 import type { Random } from './random.js';
 import type { BuyerEnd, BuyerRecord, Persona } from './records.js';
 import { startSession } from './session.js';
-import { graceMs, type HeldSeats, Witness } from './witness.js';
+import { generationOf, graceMs, type HeldSeats, Witness } from './witness.js';
 import type { LoadWorld } from './world.js';
 
 const firstMapMs = 10_000 + graceMs;
 const formMs = 180_000;
 const settleMs = 240_000;
 const holdAttempts = 8;
+/** How often one buyer puts up with a loss of Redis. */
+const lossesMax = 10;
 const finalOrders: ReadonlySet<string> = new Set(['COMPLETED', 'CANCELED', 'EXPIRED', 'LOST', 'REFUNDED']);
 
 type Stage = 'arrive' | 'join' | 'wait' | 'choose' | 'checkout' | 'pay' | 'settle' | 'ended';
@@ -52,6 +54,9 @@ export class Buyer {
   #stage: Stage = 'arrive';
   #mapCursor: MapCursor | null = null;
   #hold: HeldSeats | null = null;
+  /** What the platform has signed, to be shown should it lose the line. */
+  #place: string | null = null;
+  #admission: string | null = null;
 
   constructor(world: LoadWorld, buyer: number, persona: Persona, random: Random) {
     this.#world = world;
@@ -123,7 +128,9 @@ export class Buyer {
     latencies.session.add(session.ms);
     this.record.personId = session.personId;
     const target = { url: socketUrl, token: session.token, localAddress };
-    this.#conversation = new Conversation(target, traffic, this.#witness, this.#random);
+    const { history } = this.#world;
+    const parts = { traffic, witness: this.#witness, random: this.#random, history };
+    this.#conversation = new Conversation(target, parts);
     const startedMs = performance.now();
     await this.#talk.connection.open();
     latencies.connect.add(performance.now() - startedMs);
@@ -133,42 +140,59 @@ export class Buyer {
   async #join(): Promise<Stage> {
     const answer = await this.#askToJoin();
     if ('refusal' in answer && answer.refusal.code === 'SALE_CLOSED') throw new Ending('closed');
-    const entry = granted('joinQueue', answer);
-    this.record.entryId = entry.id;
-    this.#witness.sawEntry(entry);
+    this.#gotPlace(granted('joinQueue', answer));
     return 'wait';
   }
 
-  #askToJoin(): Promise<Answered<QueueEntryPartsFragment>> {
+  /** Shows the place and the admission of before, as a page does that comes back. */
+  #askToJoin(): Promise<Answered<PlaceOfJoin>> {
     const { eventId, latencies } = this.#world;
     const read = (data: JoinData) => ({ thing: data.joinQueue.entry, errors: data.joinQueue.errors });
-    return this.#talk.ask(JoinQueueDocument, { input: { eventId } }, read, latencies.join);
+    const had = ({ id, place, now }: PlaceOfJoin) => ({
+      entry: id,
+      generation: generationOf(place),
+      redisMs: Date.parse(now),
+    });
+    const input = { eventId, place: this.#place, admission: this.#admission };
+    return this.#talk.ask(JoinQueueDocument, { input }, read, { operation: 'joinQueue', had }, latencies.join);
+  }
+
+  #gotPlace(entry: PlaceOfJoin): void {
+    this.#witness.joined(entry);
+    this.#place = entry.place;
   }
 
   async #wait(): Promise<Stage> {
     const witness = this.#witness;
     witness.expectEntry();
-    this.#talk.listen(
-      'q',
-      QueuePositionChangedDocument,
-      () => ({ entryId: this.record.entryId }),
-      (text) => {
+    let gone = false;
+    this.#talk.listen('q', QueuePositionChangedDocument, {
+      variables: () => ({ entryId: this.record.entryId }),
+      onNext: (text) => {
         witness.sawEntry(dataOf<{ queuePositionChanged: QueueEntryPartsFragment }>(text).queuePositionChanged);
         this.record.positionMessages += 1;
       },
-    );
+      onGone: () => {
+        gone = true;
+      },
+    });
     const forever = Number.POSITIVE_INFINITY;
     const waiting = () => witness.entry?.state === 'WAITING';
     if (this.#persona.drops === 'waiting') {
-      await this.#talk.until(() => this.record.positionMessages >= 3 || !waiting(), forever);
-      if (waiting()) await this.#loseSocket();
+      await this.#talk.until(() => gone || this.record.positionMessages >= 3 || !waiting(), forever);
+      if (waiting() && !gone) await this.#loseSocket();
     }
     const told = () => witness.entry?.phase === 'SOLD_OUT' || witness.entry?.phase === 'CLOSED';
     const impatient = () => this.#world.hall.emptyForMs() > this.#persona.patienceMs;
-    await this.#talk.until(() => !waiting() || told() || impatient(), forever);
+    await this.#talk.until(() => gone || !waiting() || told() || impatient(), forever);
     witness.expectNothing();
+    // Redis was lost before anybody followed this place: whoever joins again and shows it has it again.
+    if (gone) return 'join';
     const { state, phase } = witness.entry!;
-    if (state === 'ADMITTED') return 'choose';
+    if (state === 'ADMITTED') {
+      this.#admission = witness.entry!.admission?.token ?? this.#admission;
+      return 'choose';
+    }
     if (state !== 'WAITING') throw new Ending('failed', `the place ended as ${state} while its owner was there`);
     if (phase === 'CLOSED') throw new Ending('closed');
     await this.#leave();
@@ -180,15 +204,22 @@ export class Buyer {
   async #loseSocket(): Promise<void> {
     this.#witness.expectNothing();
     await this.#talk.connection.drop(this.#random.between(300, 3_000));
-    const entry = granted('joinQueue after a cut', await this.#askToJoin());
-    this.#witness.repeated('joinQueue after a cut', this.record.entryId, entry.id);
-    this.#witness.sawEntry(entry);
+    this.#gotPlace(granted('joinQueue after a cut', await this.#askToJoin()));
     this.#witness.expectEntry();
+  }
+
+  /** Redis was lost, and with it an admission that was not shown in time. */
+  #lostAdmission(): Stage {
+    this.record.lostAdmissions += 1;
+    if (this.record.lostAdmissions > lossesMax) throw new Ending('failed', 'an admission was lost again and again');
+    this.#talk.connection.unwatch('q');
+    this.#witness.entry = null;
+    return 'join';
   }
 
   async #choose(): Promise<Stage> {
     const { hall } = this.#world;
-    this.record.admitted = true;
+    this.#witness.admitted();
     this.#world.admittedAtMs.push(Date.now());
     this.#watchMap();
     const shown = await this.#talk.until(() => this.#mapCursor !== null, firstMapMs);
@@ -208,6 +239,7 @@ export class Buyer {
       else if (code === 'SOLD_OUT') soldOut.add(categoryOf(choice));
       else if (code === 'NO_ADJACENT_SEATS') quantity = Math.max(1, quantity - 1);
       else if (code === 'SALE_CLOSED') throw new Ending('closed');
+      else if (code === 'NOT_ADMITTED') return this.#lostAdmission();
       else throw new Ending('failed', `holdSeats: ${code}`);
     }
     await this.#leave();
@@ -217,36 +249,47 @@ export class Buyer {
 
   async #claim(seats: Choice): Promise<Answered<HeldSeats>> {
     const { eventId, latencies } = this.#world;
-    const input = { eventId, idempotencyKey: randomUUID(), seats };
+    const accessible = 'bestAvailable' in seats && seats.bestAvailable.accessible !== undefined;
+    const input = { eventId, idempotencyKey: randomUUID(), seats, accessible };
     const answer = await this.#talk.ask(
       HoldSeatsDocument,
       { input },
       (data) => ({ thing: data.holdSeats.hold, errors: data.holdSeats.errors }),
+      {
+        operation: 'holdSeats',
+        ...('seatIds' in seats && { seats: seats.seatIds.map((id) => this.#world.hall.indexOf(id)) }),
+        had: ({ id, seats: had, now, expiresAt, fence }) => ({
+          hold: id,
+          seats: had.map(({ index }) => index),
+          generation: Number(fence.split('.')[0]),
+          redisMs: Date.parse(now),
+          untilMs: Date.parse(expiresAt ?? now),
+        }),
+      },
       latencies.hold,
     );
     if ('refusal' in answer) return answer;
     const hold = answer.thing;
     this.#hold = hold;
     this.#witness.gotSeats(hold);
-    this.#talk.listen(
-      'h',
-      HoldUpdatedDocument,
-      () => ({ holdId: hold.id }),
-      () => undefined,
-    );
+    const variables = () => ({ holdId: hold.id });
+    this.#talk.listen('h', HoldUpdatedDocument, { variables, onNext: () => undefined });
     return answer;
   }
 
   async #checkout(): Promise<Stage> {
     await this.#talk.pause(300, 2_500);
     if (this.#persona.outcome === 'vanish-holding') throw new Ending('vanished', 'holding');
-    const { id: holdId, fence } = this.#hold!;
+    const { id: holdId, fence, seats: held } = this.#hold!;
+    const seats = held.map(({ index }) => index);
     const input = { holdId, fence, idempotencyKey: randomUUID() };
     this.#talk.connection.unwatch('h');
     if (this.#persona.outcome === 'release') {
       this.#witness.lostSeats();
       const read = (data: ReleaseData) => ({ thing: data.releaseHold.hold, errors: data.releaseHold.errors });
-      granted('releaseHold', await this.#talk.ask(ReleaseHoldDocument, { input }, read));
+      const noted = { operation: 'releaseHold', seats, had: () => ({ hold: holdId, seats }) };
+      const released = await this.#talk.ask(ReleaseHoldDocument, { input }, read, noted);
+      if (!('refusal' in released && released.refusal.code === 'HOLD_LOST')) granted('releaseHold', released);
       await this.#leave();
       throw new Ending('released');
     }
@@ -254,8 +297,27 @@ export class Buyer {
       StartCheckoutDocument,
       { input },
       (data) => ({ thing: data.startCheckout.order, errors: data.startCheckout.errors }),
+      {
+        operation: 'startCheckout',
+        seats,
+        had: ({ id, now, payBy }) => ({
+          hold: holdId,
+          order: id,
+          seats,
+          redisMs: Date.parse(now),
+          untilMs: Date.parse(payBy),
+        }),
+      },
       this.#world.latencies.checkout,
     );
+    const refused = 'refusal' in answer ? answer.refusal.code : null;
+    if (refused === 'NOT_ADMITTED') return this.#lostAdmission();
+    if (refused === 'HOLD_LOST') {
+      this.#witness.lostSeats();
+      this.record.lostHolds += 1;
+      if (this.record.lostHolds > lossesMax) throw new Ending('failed', 'holds were lost again and again');
+      return 'choose';
+    }
     this.#witness.startedOrder(granted('startCheckout', answer));
     return 'pay';
   }
@@ -264,12 +326,10 @@ export class Buyer {
     const witness = this.#witness;
     const startedMs = performance.now();
     const orderId = witness.order!.id;
-    this.#talk.listen(
-      'o',
-      OrderUpdatedDocument,
-      () => ({ orderId }),
-      (text) => witness.sawOrder(dataOf<{ orderUpdated: OrderPartsFragment }>(text).orderUpdated),
-    );
+    this.#talk.listen('o', OrderUpdatedDocument, {
+      variables: () => ({ orderId }),
+      onNext: (text) => witness.sawOrder(dataOf<{ orderUpdated: OrderPartsFragment }>(text).orderUpdated),
+    });
     const ready = () => witness.order!.payment !== null || finalOrders.has(witness.order!.state);
     if (!(await this.#talk.until(ready, formMs))) witness.missed('the payment form', formMs);
     const { payment } = witness.order!;
@@ -293,15 +353,22 @@ export class Buyer {
     this.#witness.lostSeats();
     const input = { orderId, idempotencyKey: randomUUID() };
     const read = (data: CancelData) => ({ thing: data.cancelOrder.order, errors: data.cancelOrder.errors });
-    this.#witness.sawOrder(granted('cancelOrder', await this.#talk.ask(CancelOrderDocument, { input }, read)));
+    const noted = { operation: 'cancelOrder', had: () => ({ order: orderId }) };
+    this.#witness.sawOrder(granted('cancelOrder', await this.#talk.ask(CancelOrderDocument, { input }, read, noted)));
     return 'settle';
   }
 
   async #settle(): Promise<Stage> {
     const witness = this.#witness;
     const startedMs = performance.now();
+    const noted = { operation: 'tickets' };
+    const seats = this.#hold!.seats.map(({ index }) => index);
+    this.#talk.note('invoke', noted, { seats, order: witness.order!.id });
     const settled = await this.#talk.until(() => finalOrders.has(witness.order!.state), settleMs);
-    const { state, id } = witness.order!;
+    const { state, id, now } = witness.order!;
+    const outcome = state === 'COMPLETED' ? 'ok' : settled ? 'fail' : 'unknown';
+    const had = outcome === 'ok' ? { seats, untilMs: null } : { code: state };
+    this.#talk.note(outcome, noted, { order: id, redisMs: Date.parse(now), ...had });
     if (!settled) throw new Ending('unfinished', `order ${id} is still ${state}`);
     if (state === 'COMPLETED') {
       this.#world.latencies.ticket.add(performance.now() - startedMs);
@@ -321,14 +388,17 @@ export class Buyer {
     this.#talk.connection.unwatch('q');
     const variables = { input: { entryId: this.record.entryId } };
     const read = (data: LeaveData) => ({ thing: data.leaveQueue.entry, errors: data.leaveQueue.errors });
-    granted('leaveQueue', await this.#talk.ask(LeaveQueueDocument, variables, read));
+    const noted = { operation: 'leaveQueue', had: () => ({ entry: this.record.entryId }) };
+    const left = await this.#talk.ask(LeaveQueueDocument, variables, read, noted);
+    // A place that Redis has lost is not there to be given up.
+    if (!('refusal' in left && left.refusal.code === 'NOT_FOUND')) granted('leaveQueue', left);
   }
 
   #watchMap(): void {
     const { hall, eventId } = this.#world;
     const sectionId = hall.sectionFor(this.#random);
     const variables = () => ({ eventId, sectionId, since: this.#mapCursor });
-    this.#talk.listen('m', SeatMapChangedDocument, variables, (text) => {
+    const onNext = (text: string) => {
       const update = parseMapText(text);
       this.record.mapMessages += 1;
       const judgement = judgeUpdate(this.#mapCursor, update);
@@ -336,12 +406,14 @@ export class Buyer {
       if (judgement !== 'resume') return;
       this.record.mapGaps += 1;
       this.#talk.connection.resume('m');
-    });
+    };
+    this.#talk.listen('m', SeatMapChangedDocument, { variables, onNext });
   }
 }
 
 type DataOf<D> = D extends { readonly __apiType?: (...args: never[]) => infer T } ? T : never;
 type JoinData = DataOf<typeof JoinQueueDocument>;
+type PlaceOfJoin = NonNullable<JoinData['joinQueue']['entry']>;
 type LeaveData = DataOf<typeof LeaveQueueDocument>;
 type ReleaseData = DataOf<typeof ReleaseHoldDocument>;
 type CancelData = DataOf<typeof CancelOrderDocument>;

@@ -13,7 +13,14 @@ export interface Answer<T> {
 }
 
 /** The server answered with GraphQL errors: a mistake of ours or an outage, never an expected refusal. */
-export class OperationError extends Error {}
+export class OperationError extends Error {
+  constructor(
+    message: string,
+    readonly code: string = '',
+  ) {
+    super(message);
+  }
+}
 /** No answer within the time a client may be expected to wait. */
 export class SilenceError extends Error {}
 /** The server cannot be reached any more, or has closed the connection for a reason that repeating does not mend. */
@@ -34,9 +41,12 @@ interface Watch {
   variables(): unknown;
   onNext(text: string): void;
   onError(message: string): void;
+  /** The id of the present operation. */
+  wireId: string;
 }
 
 const answerMs = 30_000;
+const againMs = 1_000;
 const reconnectAttempts = 12;
 
 /**
@@ -48,6 +58,7 @@ export class Connection {
   readonly #traffic: Traffic;
   readonly #random: () => number;
   readonly #watches = new Map<string, Watch>();
+  readonly #wires = new Map<string, Watch>();
   readonly #calls = new Map<string, Call>();
   #socket: RushSocket | null = null;
   #opening: Promise<void> | null = null;
@@ -105,23 +116,50 @@ export class Connection {
   watch<T, V>(
     id: string,
     document: Document<T, V>,
-    watch: Omit<Watch, 'query' | 'variables'> & { variables(): V },
+    watch: Omit<Watch, 'query' | 'variables' | 'wireId'> & { variables(): V },
   ): void {
-    const kept: Watch = { ...watch, query: document.toString() };
+    const kept: Watch = { ...watch, query: document.toString(), wireId: '' };
+    this.unwatch(id);
     this.#watches.set(id, kept);
-    this.#socket?.subscribe(id, kept.query, kept.variables());
+    this.#subscribe(id, kept);
   }
 
   unwatch(id: string): void {
-    if (this.#watches.delete(id)) this.#socket?.complete(id);
+    const watch = this.#watches.get(id);
+    if (watch === undefined) return;
+    this.#watches.delete(id);
+    this.#complete(watch);
+  }
+
+  /** Takes a message of a stream; one that brings an outage instead is asked for again, a little later. */
+  take(id: string, receive: () => void): void {
+    try {
+      receive();
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
+      setTimeout(() => this.resume(id), againMs);
+    }
   }
 
   /** Ends a stream and begins it again where it stands by now. */
   resume(id: string): void {
     const watch = this.#watches.get(id);
     if (!watch || !this.#socket) return;
-    this.#socket.complete(id);
-    this.#socket.subscribe(id, watch.query, watch.variables());
+    this.#complete(watch);
+    this.#subscribe(id, watch);
+  }
+
+  /** Every operation has an id of its own: the one before may not have ended at the server. */
+  #subscribe(id: string, watch: Watch): void {
+    if (this.#socket === null) return;
+    this.#serial += 1;
+    watch.wireId = `${id}${this.#serial}`;
+    this.#wires.set(watch.wireId, watch);
+    this.#socket.subscribe(watch.wireId, watch.query, watch.variables());
+  }
+
+  #complete({ wireId }: Watch): void {
+    if (this.#wires.delete(wireId)) this.#socket?.complete(wireId);
   }
 
   /** Loses the socket without a word and comes back after `awayMs`. */
@@ -164,14 +202,15 @@ export class Connection {
     });
     if (this.#closed) return socket.close();
     this.#socket = socket;
-    for (const [id, watch] of this.#watches) socket.subscribe(id, watch.query, watch.variables());
+    this.#wires.clear();
+    for (const [id, watch] of this.#watches) this.#subscribe(id, watch);
     for (const [id, call] of this.#calls) socket.subscribe(id, call.query, call.variables);
   }
 
   #receive(id: string, text: string): void {
     this.#traffic.deliveries += 1;
     this.#traffic.bytes += text.length;
-    const watch = this.#watches.get(id);
+    const watch = this.#wires.get(id);
     if (watch) watch.onNext(text);
     else this.#calls.get(id)?.settle(text);
   }
@@ -179,7 +218,7 @@ export class Connection {
   #end(id: string, errors: readonly { readonly message: string }[] | null): void {
     if (errors === null) return;
     const message = errors.map((error) => error.message).join('; ');
-    this.#watches.get(id)?.onError(message);
+    this.#wires.get(id)?.onError(message);
     this.#calls.get(id)?.fail(new OperationError(message));
   }
 
@@ -195,11 +234,20 @@ export class Connection {
   }
 }
 
+interface GraphQLFault {
+  readonly message: string;
+  readonly extensions?: { readonly code?: string };
+}
+
 /** The data of a `next` message; throws OperationError if it has none. */
 export function dataOf<T>(text: string): T {
-  const { payload } = JSON.parse(text) as { payload: { data?: T | null; errors?: readonly { message: string }[] } };
+  const { payload } = JSON.parse(text) as { payload: { data?: T | null; errors?: readonly GraphQLFault[] } };
   if (payload.errors?.length || !payload.data) {
-    throw new OperationError(payload.errors?.map((error) => error.message).join('; ') ?? 'no data');
+    const [first] = payload.errors ?? [];
+    throw new OperationError(
+      payload.errors?.map((error) => error.message).join('; ') ?? 'no data',
+      first?.extensions?.code,
+    );
   }
   return payload.data;
 }

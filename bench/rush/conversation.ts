@@ -1,6 +1,7 @@
 import type { TypedDocumentString } from '../../client/operations.js';
 import { type Answer, Connection, OperationError, type Traffic } from './connection.js';
 import type { Histogram } from './histogram.js';
+import type { HistoryEvent, HistoryWriter } from './history.js';
 import type { Random } from './random.js';
 import type { SocketTarget } from './socket.js';
 import type { Witness } from './witness.js';
@@ -11,7 +12,22 @@ export interface Refusal {
   readonly retryAfterMs?: number;
 }
 
+/** What an operation asks for and what its answer means, for the history. */
+export interface Noted<R> {
+  readonly operation: string;
+  readonly seats?: readonly number[];
+  had?(thing: R): Partial<HistoryEvent>;
+}
+
 export type Answered<R> = { readonly thing: R } | { readonly refusal: Refusal };
+
+/** How a stream is followed. */
+export interface Following<V> {
+  variables(): V;
+  onNext(text: string): void;
+  /** There is no such thing (any more). */
+  onGone?(): void;
+}
 
 interface Waiter {
   done(): boolean;
@@ -20,7 +36,8 @@ interface Waiter {
 }
 
 export const refusalRetries = 20;
-const outageRetries = 4;
+/** How often a buyer asks again who hears of an outage; with the pauses in between, about two minutes. */
+const outageRetries = 100;
 
 /** What a buyer says and waits for: mutations until they are answered, streams until they have said something. */
 export class Conversation {
@@ -28,11 +45,22 @@ export class Conversation {
   readonly #witness: Witness;
   readonly #random: Random;
   readonly #repeats: boolean;
+  readonly #history: HistoryWriter | null;
   #waiter: Waiter | null = null;
   #streamError: string | null = null;
 
-  constructor(target: SocketTarget, traffic: Traffic, witness: Witness, random: Random) {
+  constructor(
+    target: SocketTarget,
+    parts: {
+      readonly traffic: Traffic;
+      readonly witness: Witness;
+      readonly random: Random;
+      readonly history: HistoryWriter | null;
+    },
+  ) {
+    const { traffic, witness, random, history } = parts;
     this.connection = new Connection(target, traffic, () => random.next());
+    this.#history = history;
     this.#witness = witness;
     this.#random = random;
     this.#repeats = witness.record.persona.repeats;
@@ -43,50 +71,75 @@ export class Conversation {
     document: TypedDocumentString<T, V>,
     variables: V,
     read: (data: T) => { readonly thing: R | null; readonly errors: readonly Refusal[] },
+    noted: Noted<R>,
     latency?: Histogram,
   ): Promise<Answered<R>> {
     for (let attempt = 0; ; attempt += 1) {
+      this.note('invoke', noted, { seats: noted.seats ?? null });
       const again = this.#repeats ? this.#call(document, variables) : null;
-      const [answer, second] = await Promise.all([this.#call(document, variables), again]);
+      const [answer, second] = await Promise.all([this.#call(document, variables), again]).catch((error) => {
+        this.note('unknown', noted, {});
+        throw error;
+      });
       latency?.add(answer.ms);
       const { thing, errors } = read(answer.data);
       const repeated = second && read(second.data).thing;
-      if (thing && repeated) this.#witness.repeated(Object.keys(answer.data as object).join(), thing.id, repeated.id);
+      if (thing && repeated) this.#witness.repeated(noted.operation, thing.id, repeated.id);
       const got = thing ?? repeated;
-      if (got) return { thing: got };
+      if (got) {
+        this.note('ok', noted, noted.had?.(got) ?? {});
+        return { thing: got };
+      }
       const refusal = errors[0] ?? { code: 'NOTHING', message: 'neither a result nor an error' };
+      this.note('fail', noted, { code: refusal.code });
       this.#witness.refused(refusal.code);
       if (refusal.retryAfterMs === undefined || attempt >= refusalRetries) return { refusal };
       await pause(this.#random.between(refusal.retryAfterMs, refusal.retryAfterMs * 2));
     }
   }
 
+  /** Writes a line of the history. */
+  note(type: HistoryEvent['type'], { operation }: { readonly operation: string }, more: Partial<HistoryEvent>): void {
+    const { buyer: process, personId: owner } = this.#witness.record;
+    this.#history?.write({ type, operation, process, owner, seats: null, redisMs: null, ...more });
+  }
+
   /** Follows a stream under a short id, over cuts; one that begins with an outage is asked for again. */
-  listen<T, V>(
-    id: string,
-    document: TypedDocumentString<T, V>,
-    variables: () => V,
-    onNext: (text: string) => void,
-    attempt = 1,
-  ): void {
+  listen<T, V>(id: string, document: TypedDocumentString<T, V>, follow: Following<V>, attempt = 1): void {
     this.connection.watch(id, document, {
-      variables,
+      variables: follow.variables,
       onNext: (text) => {
         try {
-          onNext(text);
+          follow.onNext(text);
         } catch (error) {
-          if (!(error instanceof OperationError) || attempt === outageRetries) throw error;
-          this.#witness.refused(`error: ${error.message}`);
-          void this.pause(500, 1_500).then(() => this.listen(id, document, variables, onNext, attempt + 1));
-          return;
+          if (!(error instanceof OperationError)) throw error;
+          this.#stumble(id, error, attempt, follow, () => this.listen(id, document, follow, attempt + 1));
         }
         if (this.#waiter?.done()) this.#release();
       },
-      onError: (message) => {
-        this.#streamError = `${id}: ${message}`;
-        this.#release();
-      },
+      onError: (message) => this.#fail(`${id}: ${message}`),
     });
+  }
+
+  /** What was followed is gone, or a store does not answer: then it is asked for again a little later. */
+  #stumble<V>(
+    id: string,
+    { code, message }: OperationError,
+    attempt: number,
+    { onGone }: Following<V>,
+    again: () => void,
+  ): void {
+    this.#witness.refused(`error: ${message}`);
+    if (code === 'NOT_FOUND' && onGone !== undefined) {
+      this.connection.unwatch(id);
+      onGone();
+    } else if (attempt < outageRetries) void this.pause(500, 1_500).then(again);
+    else this.#fail(`${id}: ${message}`);
+  }
+
+  #fail(message: string): void {
+    this.#streamError = message;
+    this.#release();
   }
 
   /** Waits for something the streams will say, at most this long; answers whether it was said. */

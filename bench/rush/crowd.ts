@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Program, SetupError, startProgram } from '../../sandbox/services/process.js';
+import { mergeHistories } from './history.js';
 import type { RushOptions } from './options.js';
 import type { LoadMessage, LoadPlan, LoadProgress, LoadResult } from './records.js';
 import { root } from './stack.js';
@@ -32,6 +33,7 @@ export class Crowd {
         serverUrl: where.serverUrl,
         eventId: where.eventId,
         resultFile: join(where.home, `load-${index}.json`),
+        historyFile: options.history === null ? null : join(where.home, `history-${index}.jsonl`),
       };
       this.#members.push(await startMember(plan));
     }
@@ -55,6 +57,14 @@ export class Crowd {
     await Promise.all(this.#members.map((member) => member.done));
     clearTimeout(patience);
     return this.#members.map(({ plan }) => JSON.parse(readFileSync(plan.resultFile, 'utf8')) as LoadResult);
+  }
+
+  /** Brings what all buyers did into one file; answers how many lines it has. */
+  writeHistory(target: string): number {
+    return mergeHistories(
+      this.#members.flatMap(({ plan }) => plan.historyFile ?? []),
+      target,
+    );
   }
 
   progress(): LoadProgress {

@@ -67,8 +67,12 @@ export interface CategorySample {
 
 /** What Redis says at one instant. */
 export interface LiveView {
+  /** Of the inventory: how often it has been loaded. */
+  readonly generation: number;
   /** One letter a seat. */
   readonly status: string;
+  /** One letter a seat: whose it is when it is free. */
+  readonly channels: string;
   /** `category:letter` and `*:letter` → seats; the letter `i` is issuing and shows as `h` in the status. */
   readonly counts: Readonly<Record<string, number>>;
   readonly cap: number;
@@ -99,5 +103,5 @@ export interface LineEntry {
   readonly cap: number;
 }
 
-/** Letters end a place: left, admission over, absent for good, completed. */
-export type LineEntryKind = 'join' | 'drawn' | 'present' | 'away' | 'admit' | 'L' | 'X' | 'E' | 'C';
+/** `walk`: admitted from outside the line; `back`: admitted again, as before Redis was lost. Letters end a place: left, admission over, absent for good, completed. */
+export type LineEntryKind = 'join' | 'drawn' | 'present' | 'away' | 'admit' | 'walk' | 'back' | 'L' | 'X' | 'E' | 'C';

@@ -90,13 +90,14 @@ async function readRedis({ redisUrl, eventId }: Sources): Promise<{ live: LiveVi
     const answers = await client
       .multi()
       .get(keys.status)
+      .get(keys.channels)
       .hgetall(keys.counts)
       .hget(keys.line, 'cap')
       .zcard(keys.admitted)
       .zcard(keys.present)
       .zcard(keys.away)
       .exec();
-    const [status, counts, cap, admitted, present, away] = (answers ?? []).map(([error, value]) => {
+    const [status, channels, counts, cap, admitted, present, away] = (answers ?? []).map(([error, value]) => {
       if (error) throw error;
       return value;
     });
@@ -104,7 +105,9 @@ async function readRedis({ redisUrl, eventId }: Sources): Promise<{ live: LiveVi
       ([field, count]) => [field, Number(count)] as const,
     );
     const live = {
+      generation: ref.generation,
       status: (status as string | null) ?? '',
+      channels: (channels as string | null) ?? '',
       counts: Object.fromEntries(numbers),
       cap: Number(cap),
       admitted: admitted as number,

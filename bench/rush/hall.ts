@@ -1,5 +1,7 @@
 import type { SeatMapChangedSubscription, SeatMapQuery } from '../../client/operations.js';
+import { dataOf } from './connection.js';
 import { type Random, randomFor } from './random.js';
+import type { Persona } from './records.js';
 
 export type MapUpdate = SeatMapChangedSubscription['seatMapChanged'];
 
@@ -30,7 +32,7 @@ const parsed = new Map<string, MapUpdate>();
 export function parseMapText(text: string): MapUpdate {
   const known = parsed.get(text);
   if (known) return known;
-  const update = (JSON.parse(text) as { payload: { data: SeatMapChangedSubscription } }).payload.data.seatMapChanged;
+  const update = dataOf<SeatMapChangedSubscription>(text).seatMapChanged;
   if (parsed.size >= parsedTexts) parsed.clear();
   parsed.set(text, update);
   return update;
@@ -38,7 +40,7 @@ export function parseMapText(text: string): MapUpdate {
 
 export type Choice =
   | { readonly seatIds: string[] }
-  | { readonly bestAvailable: { readonly categoryId: string; readonly quantity: number } }
+  | { readonly bestAvailable: { readonly categoryId: string; readonly quantity: number; readonly accessible?: number } }
   | { readonly standing: { readonly categoryId: string; readonly quantity: number } };
 
 interface Row {
@@ -57,6 +59,8 @@ export class Hall {
   readonly #rows: Row[] = [];
   readonly #hotRows: Row[];
   readonly #seated = new Set<string>();
+  readonly #accessible: ReadonlySet<string>;
+  readonly #indexOfSeat = new Map<string, number>();
   readonly #standing = new Set<string>();
   readonly #categoryOfSeat: string[] = [];
   readonly #freeByCategory = new Map<string, number>();
@@ -69,6 +73,7 @@ export class Hall {
   constructor(layout: NonNullable<SeatMapQuery['seatMap']>, seed: number) {
     this.#states = Buffer.alloc(layout.seatCount, 'x');
     this.#sections = layout.seatCount > wholeHallSeats ? layout.sections.map((section) => section.id) : [];
+    this.#accessible = new Set(layout.categories.filter(({ accessible }) => accessible).map(({ id }) => id));
     for (const section of layout.sections) {
       for (const row of section.rows) this.#addRow(row.seats);
       for (const area of section.standing) {
@@ -83,7 +88,8 @@ export class Hall {
 
   #addRow(seats: readonly { readonly id: string; readonly index: number; readonly categoryId: string }[]): void {
     for (const seat of seats) {
-      this.#seated.add(seat.categoryId);
+      if (!this.#accessible.has(seat.categoryId)) this.#seated.add(seat.categoryId);
+      this.#indexOfSeat.set(seat.id, seat.index);
       this.#categoryOfSeat[seat.index] = seat.categoryId;
     }
     if (seats.length > 0)
@@ -112,22 +118,26 @@ export class Hall {
     return this.#states.toString('latin1');
   }
 
+  indexOf(seatId: string): number {
+    return this.#indexOfSeat.get(seatId)!;
+  }
+
   /** How long nothing has been free on the map, ms; 0 while something is. */
   emptyForMs(): number {
     return this.#emptySinceMs === null ? 0 : Date.now() - this.#emptySinceMs;
   }
 
   /** What somebody with this taste would try next, without the categories they were told are sold out; null: nothing is left. */
-  choose(
-    random: Random,
-    taste: 'seats' | 'best' | 'standing',
-    quantity: number,
-    without: ReadonlySet<string>,
-  ): Choice | null {
+  choose(random: Random, taste: Persona['taste'], quantity: number, without: ReadonlySet<string>): Choice | null {
+    const places = [...this.#accessible].filter((id) => !without.has(id));
+    // The map does not show them to everybody: who needs one asks.
+    if (taste === 'wheelchair' && places.length > 0)
+      return { bestAvailable: { categoryId: random.pick(places), quantity, accessible: 1 } };
     const standing = this.#pickCategory(random, this.#standing, without);
     const seated = this.#pickCategory(random, this.#seated, without);
     if (taste === 'standing' && standing !== null) return { standing: { categoryId: standing, quantity } };
-    if (taste === 'best' && seated !== null) return { bestAvailable: { categoryId: seated, quantity } };
+    if ((taste === 'best' || taste === 'wheelchair') && seated !== null)
+      return { bestAvailable: { categoryId: seated, quantity } };
     if (seated !== null) {
       const seatIds = this.#chooseSeats(random, quantity, without);
       if (seatIds !== null) return { seatIds };

@@ -6,6 +6,7 @@ import { Connection } from './connection.js';
 import { pause } from './conversation.js';
 import { Hall, parseMapText } from './hall.js';
 import { Histogram } from './histogram.js';
+import { HistoryWriter } from './history.js';
 import { HttpClient } from './http.js';
 import { arrivalMs, drawPersona } from './persona.js';
 import { randomFor } from './random.js';
@@ -75,6 +76,7 @@ class LoadProcess {
         LatencyName,
         Histogram
       >,
+      history: plan.historyFile === null ? null : new HistoryWriter(plan.historyFile),
       admittedAtMs: [],
       completedAtMs: [],
     };
@@ -105,6 +107,7 @@ class LoadProcess {
     await this.#compareHall();
     clearInterval(sweeping);
     clearInterval(reporting);
+    this.#world!.history?.close();
     this.#writeResult();
   }
 
@@ -119,11 +122,12 @@ class LoadProcess {
       const patience = setTimeout(() => reject(new Error('seatMapChanged sent no snapshot')), compareMs);
       observer.watch('m', SeatMapChangedDocument, {
         variables: () => ({ eventId: this.#plan.eventId, sectionId: null, since: hall.cursor }),
-        onNext: (text) => {
-          clearTimeout(patience);
-          if (hall.follow(parseMapText(text))) observer.resume('m');
-          resolve();
-        },
+        onNext: (text) =>
+          observer.take('m', () => {
+            clearTimeout(patience);
+            if (hall.follow(parseMapText(text))) observer.resume('m');
+            resolve();
+          }),
         onError: (message) => reject(new Error(`seatMapChanged: ${message}`)),
       });
     });
@@ -162,12 +166,13 @@ class LoadProcess {
       const patience = setTimeout(() => resolve(null), compareMs);
       observer.watch('fresh', SeatMapChangedDocument, {
         variables: () => ({ eventId: this.#plan.eventId, sectionId: null, since: null }),
-        onNext: (text) => {
-          const update = parseMapText(text);
-          if ('fromVersion' in update) return;
-          clearTimeout(patience);
-          resolve(update);
-        },
+        onNext: (text) =>
+          observer.take('fresh', () => {
+            const update = parseMapText(text);
+            if ('fromVersion' in update) return;
+            clearTimeout(patience);
+            resolve(update);
+          }),
         onError: () => resolve(null),
       });
     });

@@ -2,6 +2,7 @@ import { SetupError } from '../../sandbox/services/process.js';
 import { audit } from './auditor.js';
 import { Crowd } from './crowd.js';
 import { openEvent } from './event.js';
+import { Saboteur } from './faults.js';
 import { countMovingOrders, gatherEvidence, readDurability } from './gather.js';
 import { Machine } from './machine.js';
 import { type RushOptions, readOptions, UsageError, usage } from './options.js';
@@ -41,9 +42,10 @@ async function rush(options: RushOptions, stack: Stack, crowd: Crowd): Promise<R
       `${Math.round((performance.now() - startedMs) / 1_000)} s: ${waiting} wait, ${active} buy, ${ended} have ended`,
     );
   }, progressMs);
-  const results = await Promise.race([crowd.rush(options.maxMs), brokenStack(stack)]).finally(() =>
-    clearInterval(telling),
-  );
+  const saboteur = new Saboteur(stack);
+  const sabotage = saboteur.sabotage(options.faults);
+  const rushing = Promise.all([crowd.rush(options.maxMs), sabotage]).then(([results]) => results);
+  const results = await Promise.race([rushing, brokenStack(stack)]).finally(() => clearInterval(telling));
   const tookMs = Math.round(performance.now() - startedMs);
   const processes = machine.finish();
 
@@ -54,10 +56,11 @@ async function rush(options: RushOptions, stack: Stack, crowd: Crowd): Promise<R
   await stack.stopServer();
   const { databaseUrl, redisUrl, paymentsUrl } = stack;
   const buyers = results.flatMap((result) => result.records);
-  const verdict = audit(
-    await gatherEvidence({ databaseUrl, redisUrl, paymentsUrl, eventId }, { buyers, sales: samples }),
-  );
-  return makeReport({ options, results, verdict, processes, database, tookMs });
+  const evidence = await gatherEvidence({ databaseUrl, redisUrl, paymentsUrl, eventId }, { buyers, sales: samples });
+  const verdict = audit(evidence);
+  if (options.history !== null) say(`${crowd.writeHistory(options.history)} lines in ${options.history}`);
+  const faults = saboteur.reports;
+  return makeReport({ options, results, verdict, evidence, processes, database, tookMs, faults });
 }
 
 async function brokenStack(stack: Stack): Promise<never> {

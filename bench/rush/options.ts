@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { type FaultKind, faultKinds } from './faults.js';
 
 export interface RushOptions {
   readonly buyers: number;
@@ -12,6 +13,10 @@ export interface RushOptions {
   readonly admitPerSecond: number;
   readonly activeCap: number;
   readonly providerQuota: 'stripe' | 'lifted';
+  /** What goes wrong, and when after the start of the rush. */
+  readonly faults: readonly { readonly kind: FaultKind; readonly atMs: number }[];
+  /** A file to which every operation of every buyer is written; null: none. */
+  readonly history: string | null;
   /** Files of the run are kept and their place is printed. */
   readonly keep: boolean;
 }
@@ -27,6 +32,10 @@ export const usage = `npm run rush -- [options]
   --admit-per-second N    admissions a second (100)
   --active-cap N          admitted buyers at a time (500, or a tenth of all)
   --provider-quota Q      stripe: the payment provider's quota is enforced; lifted: it is not (stripe)
+  --history FILE          write every operation of every buyer to FILE (docs/rush-history.md)
+  --fault KIND@S          let something fail S seconds after the start; may be given several times:
+                          ${faultKinds.slice(0, 4).join(', ')},
+                          ${faultKinds.slice(4).join(', ')}
   --keep                  keep the files of the run
   --json                  the report as JSON in the last line`;
 
@@ -48,6 +57,8 @@ export function readOptions(argv: readonly string[]): RushOptions {
     admitPerSecond: wholeNumber('admit-per-second', values['admit-per-second'], 1, 10_000),
     activeCap: wholeNumber('active-cap', values['active-cap'] ?? String(defaultCap(buyers)), 1, 100_000),
     providerQuota: readQuota(values['provider-quota']),
+    faults: values.fault.map(readFault),
+    history: values.history ?? null,
     keep: values.keep,
   };
 }
@@ -72,6 +83,8 @@ function parse(argv: readonly string[]) {
         'admit-per-second': { type: 'string', default: '100' },
         'active-cap': { type: 'string' },
         'provider-quota': { type: 'string', default: 'stripe' },
+        history: { type: 'string' },
+        fault: { type: 'string', multiple: true, default: [] },
         keep: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
       },
@@ -97,4 +110,11 @@ function readEvent(text: string): RushOptions['event'] {
 function readQuota(text: string): RushOptions['providerQuota'] {
   if (text === 'stripe' || text === 'lifted') return text;
   throw new UsageError(`--provider-quota takes stripe or lifted, not ${text}`);
+}
+
+function readFault(text: string): RushOptions['faults'][number] {
+  const [name, seconds = ''] = text.split('@');
+  const kind = faultKinds.find((one) => one === name);
+  if (kind === undefined) throw new UsageError(`--fault takes one of ${faultKinds.join(', ')}, not ${name}`);
+  return { kind, atMs: wholeNumber(`fault ${kind}`, seconds, 0, 36_000) * 1_000 };
 }

@@ -10,11 +10,11 @@ const cards = {
 
 /**
  * The mix of a rush: four of five pay, one in ten walks away, one in twenty is declined and pays with another card, one
- * in twenty calls it off. One in twenty loses the socket and comes back; one in twenty sends everything twice.
+ * in twenty calls it off. One in a hundred needs a wheelchair place. One in twenty loses the socket and comes back; one in twenty sends everything twice.
  */
 export function drawPersona(random: Random): Persona {
-  const quantity = random.pick([1, 2, 2, 2, 3, 4]);
-  const taste = random.pick([
+  const wished = random.pick([1, 2, 2, 2, 3, 4]);
+  const common = random.pick([
     'seats',
     'seats',
     'seats',
@@ -26,6 +26,9 @@ export function drawPersona(random: Random): Persona {
     'standing',
     'standing',
   ] as const);
+  const taste = random.hits(0.01) ? 'wheelchair' : common;
+  // Nobody who needs a wheelchair place comes alone.
+  const quantity = taste === 'wheelchair' ? Math.max(2, wished) : wished;
   const fate = random.next();
   const outcome = fate < 0.8 ? 'pay' : fate < 0.85 ? 'decline' : fate < 0.9 ? 'cancel' : drawAbandonment(random);
   const purse = random.next();

@@ -3,7 +3,7 @@ import type { StoredHistogram } from './histogram.js';
 /** What a synthetic buyer set out to do; drawn from the seed. */
 export interface Persona {
   readonly quantity: number;
-  readonly taste: 'seats' | 'best' | 'standing';
+  readonly taste: 'seats' | 'best' | 'standing' | 'wheelchair';
   readonly outcome: 'pay' | 'decline' | 'cancel' | 'release' | 'vanish-holding' | 'vanish-paying';
   readonly card: string;
   /** Cuts the own socket at this moment and comes back. */
@@ -30,10 +30,20 @@ export type BuyerEnd =
 /** Seats a buyer had reason to believe were theirs, from the answer that said so until the earliest moment it may have ended. */
 export interface Belief {
   readonly holdId: string;
+  /** Of the inventory, as the fence says it. A hold ends with its generation; an order does not. */
+  readonly generation: number;
+  ordered: boolean;
   readonly seats: readonly number[];
   readonly fromMs: number;
   /** Null: for good (tickets). */
   untilMs: number | null;
+}
+
+/** How long a buyer was told to wait, at an instant. */
+export interface SeenEstimate {
+  readonly atMs: number;
+  readonly fromMs: number;
+  readonly toMs: number | null;
 }
 
 export interface SeenTicket {
@@ -63,6 +73,19 @@ export interface BuyerRecord {
   endedAtMs: number | null;
   number: number | null;
   admitted: boolean;
+  /** Generation of the line in which the place was last told, and in which it was admitted. */
+  generation: number | null;
+  admittedGeneration: number | null;
+  admittedAtMs: number | null;
+  /** From when on the buyer was waiting without a break of its own making; null: it is not. */
+  waitingSinceMs: number | null;
+  /** When a waiting buyer first heard that everything is sold. */
+  soldOutAtMs: number | null;
+  readonly estimates: SeenEstimate[];
+  /** Holds, admissions and places that ended because Redis was lost. */
+  lostHolds: number;
+  lostAdmissions: number;
+  lostPlaces: number;
   positionMessages: number;
   mapMessages: number;
   mapGaps: number;
@@ -120,6 +143,8 @@ export interface LoadPlan {
   readonly serverUrl: string;
   readonly eventId: string;
   readonly resultFile: string;
+  /** Where every operation is written down; null: nowhere. */
+  readonly historyFile: string | null;
 }
 
 export interface LoadProgress {

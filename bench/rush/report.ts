@@ -1,4 +1,6 @@
 import type { Verdict } from './auditor.js';
+import type { Evidence } from './evidence.js';
+import type { FaultReport } from './faults.js';
 import { Histogram, type LatencySummary } from './histogram.js';
 import type { ProcessUse } from './machine.js';
 import type { RushOptions } from './options.js';
@@ -27,6 +29,11 @@ export interface Report {
   readonly deliveries: { readonly total: number; readonly perSecond: number; readonly bytesPerSecond: number };
   readonly sockets: { readonly reconnects: number; readonly mapGaps: number };
   readonly refusals: Readonly<Record<string, number>>;
+  readonly estimates: EstimateSummary;
+  /** How often the inventory was loaded; what buyers lost by that. */
+  readonly generation: number;
+  readonly losses: { readonly holds: number; readonly admissions: number; readonly places: number };
+  readonly faults: readonly FaultReport[];
   readonly generator: readonly { readonly loopDelayP99Ms: number; readonly loopDelayMaxMs: number }[];
   readonly processes: readonly ProcessUse[];
 }
@@ -35,12 +42,15 @@ export interface Findings {
   readonly options: RushOptions;
   readonly results: readonly LoadResult[];
   readonly verdict: Verdict;
+  readonly evidence: Evidence;
+  readonly faults: readonly FaultReport[];
   readonly processes: readonly ProcessUse[];
   readonly database: Readonly<Record<string, string>>;
   readonly tookMs: number;
 }
 
-export function makeReport({ options, results, verdict, processes, database, tookMs }: Findings): Report {
+export function makeReport(findings: Findings): Report {
+  const { options, results, verdict, evidence, faults, processes, database, tookMs } = findings;
   const buyers = results.flatMap((result) => result.records);
   const sum = (read: (buyer: BuyerRecord) => number) => buyers.reduce((total, buyer) => total + read(buyer), 0);
   const admittedAtMs = results.flatMap((result) => result.admittedAtMs);
@@ -85,8 +95,52 @@ export function makeReport({ options, results, verdict, processes, database, too
     },
     sockets: { reconnects: sum((buyer) => buyer.reconnects), mapGaps: sum((buyer) => buyer.mapGaps) },
     refusals: addUp(buyers.map((buyer) => buyer.refusals)),
+    estimates: judgeEstimates(buyers),
+    generation: evidence.live.generation,
+    losses: {
+      holds: sum((buyer) => buyer.lostHolds),
+      admissions: sum((buyer) => buyer.lostAdmissions),
+      places: sum((buyer) => buyer.lostPlaces),
+    },
+    faults,
     generator: results.map(({ loopDelayP99Ms, loopDelayMaxMs }) => ({ loopDelayP99Ms, loopDelayMaxMs })),
     processes,
+  };
+}
+
+/** How long those who were admitted really waited, against what they were told. */
+export interface EstimateSummary {
+  readonly told: number;
+  /** Share whose wait lay in the range they were told. */
+  readonly inRange: number;
+  /** Error of the middle of the range, as a share of the wait, of the middle one of all and of the one in ten that is worst. */
+  readonly medianError: number;
+  readonly p90Error: number;
+}
+
+/** A wait of less than this is told to the second, and judged so. */
+const judgedAboveMs = 2_000;
+
+export function judgeEstimates(buyers: readonly BuyerRecord[]): EstimateSummary {
+  const judged = buyers.flatMap(({ admittedAtMs, estimates }) =>
+    admittedAtMs === null
+      ? []
+      : estimates
+          .filter(({ atMs }) => admittedAtMs - atMs >= judgedAboveMs)
+          .map(({ atMs, fromMs, toMs }) => ({ waitMs: admittedAtMs - atMs, fromMs, toMs })),
+  );
+  const inRange = judged.filter(
+    ({ waitMs, fromMs, toMs }) => waitMs >= fromMs - 1_000 && waitMs <= (toMs ?? Number.POSITIVE_INFINITY) + 1_000,
+  );
+  const errors = judged
+    .flatMap(({ waitMs, fromMs, toMs }) => (toMs === null ? [] : [Math.abs((fromMs + toMs) / 2 - waitMs) / waitMs]))
+    .sort((a, b) => a - b);
+  const at = (share: number) => Math.round((errors[Math.floor(errors.length * share)] ?? 0) * 1_000) / 1_000;
+  return {
+    told: judged.length,
+    inRange: judged.length === 0 ? 0 : Math.round((inRange.length / judged.length) * 1_000) / 1_000,
+    medianError: at(0.5),
+    p90Error: at(0.9),
   };
 }
 
@@ -168,6 +222,8 @@ Contention     ${contention.lostClaims} of ${contention.claims} claims lost (${(
 Deliveries     ${deliveries.total}: ${deliveries.perSecond}/s, ${Math.round(deliveries.bytesPerSecond / 1_024)} KiB/s
 Sockets        ${sockets.reconnects} reconnects, ${sockets.mapGaps} gaps in the seat map
 Refusals       ${list(report.refusals)}
+Estimates      ${describeEstimates(report.estimates)}
+Losses         ${describeLosses(report)}
 
 Latency, ms                      count       p50       p95       p99       max
 ${latencies.join('\n')}
@@ -177,6 +233,19 @@ ${processes.join('\n')}
   load generator event loop    p99 ${report.generator.map((one) => `${one.loopDelayP99Ms} ms`).join(', ')}
 
 ${describeVerdict(report)}`;
+}
+
+function describeEstimates({ told, inRange, medianError, p90Error }: EstimateSummary): string {
+  const percent = (share: number) => `${Math.round(share * 100)} %`;
+  return `${told} told · ${percent(inRange)} waited as long as that · error of the middle: median ${percent(medianError)}, p90 ${percent(p90Error)}`;
+}
+
+function describeLosses({ generation, losses, faults }: Report): string {
+  const { holds, admissions, places } = losses;
+  const carried = faults.map(
+    ({ kind, atMs, tookMs }) => `${kind} at ${(atMs / 1_000).toFixed(1)} s for ${(tookMs / 1_000).toFixed(1)} s`,
+  );
+  return `${carried.join(' · ') || 'no fault'} · generation ${generation} · ${holds} holds, ${admissions} admissions, ${places} places lost`;
 }
 
 function describeVerdict({ violations, examined }: Report): string {

@@ -19,7 +19,8 @@ export class SalesWatch {
     await this.#connection.open();
     this.#connection.watch('s', SalesChangedDocument, {
       variables: () => ({ eventId }),
-      onNext: (text) => this.#take(dataOf<SalesChangedSubscription>(text).salesChanged),
+      onNext: (text) =>
+        this.#connection.take('s', () => this.#take(dataOf<SalesChangedSubscription>(text).salesChanged)),
       // An empty list of samples is what the auditor then complains of.
       onError: () => undefined,
     });

@@ -1,11 +1,18 @@
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, cpSync, mkdirSync, openSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { postgresHome, startPostgres } from '../../sandbox/services/postgres.js';
-import { commandLineOf, findPort, type Program, SetupError, startProgram } from '../../sandbox/services/process.js';
-import { startRedis } from '../../sandbox/services/redis.js';
+import {
+  commandLineOf,
+  findPort,
+  isAlive,
+  type Program,
+  SetupError,
+  startProgram,
+} from '../../sandbox/services/process.js';
+import { type RunningRedis, startRedis } from '../../sandbox/services/redis.js';
 import { childrenOf } from './machine.js';
 import type { RushOptions } from './options.js';
 
@@ -13,6 +20,7 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
 const readyMs = 90_000;
 const serverGraceMs = 30_000;
 const unlimited = '100000';
+const cacheDir = join(root, '.floodgate', 'programs');
 // Secrets between the processes of one run; nothing else ever sees them.
 const secretKey = 'sk_test_rush';
 const webhookSecret = 'whsec_rush';
@@ -24,6 +32,8 @@ interface Part {
   readonly family: boolean;
   readonly ended: Promise<string>;
   stop(): Promise<void>;
+  /** It may end: somebody has ended it on purpose. */
+  expendable?: boolean;
 }
 
 /** Everything a rush runs against, started for it alone and stopped, last first, by `stop`. */
@@ -35,6 +45,7 @@ export class Stack {
   redisUrl = '';
   paymentsUrl = '';
   serverUrl = '';
+  #tree: string | null = null;
   #stopping = false;
   #starting: Promise<void> = Promise.resolve();
 
@@ -49,15 +60,76 @@ export class Stack {
     const postgres = await this.#start(() => startPostgres({ dir: join(this.home, 'postgres'), durable: true }));
     this.#parts.push({ ...postgres, name: 'postgres', family: true });
     this.databaseUrl = postgres.url;
-    const cacheDir = join(root, '.floodgate', 'programs');
-    const redis = await this.#start(() => startRedis({ dir: join(this.home, 'redis'), durable: true, cacheDir }));
+    const redis = await this.#start(() => startRedis({ dir: this.redisDir, durable: true, cacheDir }));
     this.#parts.push({ ...redis, name: 'redis', family: true });
     this.redisUrl = redis.url;
+  }
+
+  get redisDir(): string {
+    return join(this.home, 'redis');
+  }
+
+  get redisPid(): number {
+    return this.#redis().pid;
+  }
+
+  /** Ends Redis as a crash does and starts it again at the same address, on what `prepare` leaves of its files. */
+  async restartRedis(prepare?: (dir: string) => void): Promise<void> {
+    await this.#killRedis();
+    prepare?.(this.redisDir);
+    const port = Number(new URL(this.redisUrl).port);
+    const redis = await this.#start(() => startRedis({ dir: this.redisDir, durable: true, cacheDir, port }));
+    this.#parts.push({ ...redis, name: 'redis', family: true });
+    if (redis.url !== this.redisUrl) throw new SetupError(`port ${port} was taken while Redis was down`);
+  }
+
+  /** Ends Redis as a crash does; another one, which is about to have its address, takes its part. */
+  async replaceRedis(redis: RunningRedis): Promise<void> {
+    await this.#killRedis();
+    this.#parts.push({ ...redis, name: 'redis', family: true });
+  }
+
+  /** Where the server is started from. */
+  get tree(): string {
+    return this.#tree ?? root;
+  }
+
+  /** Lets the server replace its processes one by one by what lies in `tree` now. */
+  async replaceServers(): Promise<void> {
+    const server = this.#parts.find(({ name }) => name === 'server')!;
+    const before = workersOf(server.pid);
+    process.kill(server.pid, 'SIGHUP');
+    const deadlineMs = Date.now() + readyMs;
+    while (before.some(isAlive)) {
+      if (Date.now() > deadlineMs) throw new SetupError('the processes of the server have not been replaced');
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  #redis(): Part {
+    return this.#parts.findLast(({ name }) => name === 'redis')!;
+  }
+
+  async #killRedis(): Promise<void> {
+    const redis = this.#redis();
+    redis.expendable = true;
+    process.kill(redis.pid, 'SIGKILL');
+    await redis.ended;
+  }
+
+  /** A copy of the sources, which may be changed while they run. */
+  #copyTree(): string {
+    const tree = join(this.home, 'tree');
+    cpSync(join(root, 'src'), join(tree, 'src'), { recursive: true });
+    for (const name of ['package.json', 'tsconfig.json']) cpSync(join(root, name), join(tree, name));
+    symlinkSync(join(root, 'node_modules'), join(tree, 'node_modules'));
+    return tree;
   }
 
   async startServers(options: RushOptions): Promise<void> {
     const port = await findPort();
     const lifted = options.providerQuota === 'lifted';
+    if (options.faults.some(({ kind }) => kind === 'rolling-restart')) this.#tree = this.#copyTree();
     const stripe = { STRIPE_SECRET_KEY: secretKey, STRIPE_WEBHOOK_SECRET: webhookSecret };
     const payments = await this.#startScript('payments', 'sandbox/payments/main.ts', {
       ...stripe,
@@ -88,10 +160,9 @@ export class Stack {
   processes(): { readonly name: string; readonly pid: number; readonly family: boolean }[] {
     return this.#parts.flatMap(({ name, pid, family }) => {
       if (name !== 'server') return [{ name, pid, family }];
-      const workers = childrenOf(pid).filter((child) => commandLineOf(child).includes('main.'));
       return [
         { name: 'server', pid, family },
-        ...workers.map((worker, i) => ({ name: `server ${i + 1}`, pid: worker, family: false })),
+        ...workersOf(pid).map((worker, i) => ({ name: `server ${i + 1}`, pid: worker, family: false })),
       ];
     });
   }
@@ -99,7 +170,11 @@ export class Stack {
   /** Resolves with the sentence that says which part ended by itself. */
   broken(): Promise<string> {
     return Promise.race(
-      this.#parts.map(async ({ name, ended }) => `${name} ended by itself (${await ended}); see ${this.home}`),
+      this.#parts.map(async (part) => {
+        const reason = await part.ended;
+        if (part.expendable) return new Promise<string>(() => undefined);
+        return `${part.name} ended by itself (${reason}); see ${this.home}`;
+      }),
     );
   }
 
@@ -135,7 +210,7 @@ export class Stack {
     if (this.#stopping) throw new SetupError('stopped while starting');
     const program: Program = await startProgram(process.execPath, ['--import', 'tsx', script], {
       stopSignal: 'SIGTERM',
-      cwd: root,
+      cwd: this.tree === root || name !== 'server' ? root : this.tree,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', log],
     }).finally(() => closeSync(log));
@@ -151,6 +226,10 @@ export class Stack {
     const said = readFileSync(logFile, 'utf8').trim().split('\n').slice(-8).join('\n');
     throw new SetupError(`${script} did not start; it said:\n${said}`);
   }
+}
+
+function workersOf(pid: number): number[] {
+  return childrenOf(pid).filter((child) => commandLineOf(child).includes('main.'));
 }
 
 function listeningUrl(output: Readable, ended: Promise<string>): Promise<string | null> {

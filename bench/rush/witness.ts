@@ -4,6 +4,8 @@ import type { Belief, BuyerRecord, Persona, SeenOrder } from './records.js';
 export const graceMs = 5_000;
 const listMax = 20;
 const overdueLooks = 3;
+const estimatesMax = 60;
+const estimateEveryMs = 5_000;
 
 export interface HeldSeats {
   readonly id: string;
@@ -35,6 +37,15 @@ export class Witness {
       endedAtMs: null,
       number: null,
       admitted: false,
+      generation: null,
+      admittedGeneration: null,
+      admittedAtMs: null,
+      waitingSinceMs: null,
+      soldOutAtMs: null,
+      estimates: [],
+      lostHolds: 0,
+      lostAdmissions: 0,
+      lostPlaces: 0,
       positionMessages: 0,
       mapMessages: 0,
       mapGaps: 0,
@@ -59,13 +70,46 @@ export class Witness {
     if (before?.state === 'ADMITTED' && entry.state === 'WAITING') return;
     this.entry = entry;
     this.record.number = entry.number ?? this.record.number;
+    if (entry.state === 'WAITING') this.#sawWaiting(entry, nowMs);
     this.#queueDueMs = entry.nextPushInMs === null ? null : nowMs + entry.nextPushInMs + graceMs;
     this.#overdueLooks = 0;
+  }
+
+  /** A place as its owner joined for it, with the signed word of which generation it is. A place that was lost is another one now. */
+  joined(entry: QueueEntryPartsFragment & { readonly place: string }): void {
+    const { record } = this;
+    const generation = generationOf(entry.place);
+    if (record.entryId !== '' && entry.id !== record.entryId) {
+      if (generation === record.generation) this.repeated('joinQueue', record.entryId, entry.id);
+      record.lostPlaces += 1;
+      this.entry = null;
+    } else if (generation !== record.generation) this.entry = null;
+    record.entryId = entry.id;
+    record.generation = generation;
+    this.sawEntry(entry);
+  }
+
+  admitted(): void {
+    this.record.admitted = true;
+    this.record.admittedAtMs ??= Date.now();
+    const token = this.entry?.admission?.token;
+    if (token) this.record.admittedGeneration = generationOf(token);
+    this.record.waitingSinceMs = null;
   }
 
   /** The buyer begins to listen to its place: the present state is due at once. */
   expectEntry(): void {
     this.#queueDueMs = Date.now() + graceMs;
+    this.record.waitingSinceMs = Date.now();
+  }
+
+  #sawWaiting({ phase, estimatedWait }: QueueEntryPartsFragment, atMs: number): void {
+    const { record } = this;
+    if (phase === 'SOLD_OUT') record.soldOutAtMs ??= atMs;
+    else record.soldOutAtMs = null;
+    const last = record.estimates.at(-1);
+    if (!estimatedWait || record.estimates.length >= estimatesMax) return;
+    if (last === undefined || atMs - last.atMs >= estimateEveryMs) record.estimates.push({ atMs, ...estimatedWait });
   }
 
   expectNothing(): void {
@@ -95,11 +139,20 @@ export class Witness {
 
   refused(code: string): void {
     this.record.refusals[code] = (this.record.refusals[code] ?? 0) + 1;
+    // Who is told that something cannot be answered now is not left in silence.
+    if (this.#queueDueMs !== null) this.#queueDueMs = Math.max(this.#queueDueMs, Date.now() + graceMs);
   }
 
   gotSeats(hold: HeldSeats): void {
     const untilMs = Date.parse(hold.expiresAt ?? hold.now);
-    this.#belief = { holdId: hold.id, seats: hold.seats.map((seat) => seat.index), fromMs: Date.now(), untilMs };
+    this.#belief = {
+      holdId: hold.id,
+      generation: Number(hold.fence.split('.')[0]),
+      ordered: false,
+      seats: hold.seats.map((seat) => seat.index),
+      fromMs: Date.now(),
+      untilMs,
+    };
     this.record.beliefs.push(this.#belief);
   }
 
@@ -112,6 +165,7 @@ export class Witness {
   startedOrder(order: OrderPartsFragment): void {
     const { id: orderId, state, total, payBy } = order;
     this.#belief!.untilMs = Date.parse(payBy);
+    this.#belief!.ordered = true;
     this.#seenOrder = { orderId, state, totalMinor: total.amountMinor, currency: total.currency };
     this.record.orders.push(this.#seenOrder);
     this.sawOrder(order);
@@ -131,4 +185,10 @@ export class Witness {
   #keep<T>(list: T[], item: T): void {
     if (list.length < listMax) list.push(item);
   }
+}
+
+/** The generation of the line in which the platform signed a place or an admission. */
+export function generationOf(token: string): number {
+  const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { generation: number };
+  return claims.generation;
 }

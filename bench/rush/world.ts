@@ -1,6 +1,7 @@
 import type { Traffic } from './connection.js';
 import type { Hall } from './hall.js';
 import type { Histogram } from './histogram.js';
+import type { HistoryWriter } from './history.js';
 import type { HttpClient } from './http.js';
 import type { LatencyName } from './records.js';
 
@@ -14,6 +15,7 @@ export interface LoadWorld {
   readonly hall: Hall;
   readonly traffic: Traffic;
   readonly latencies: Readonly<Record<LatencyName, Histogram>>;
+  readonly history: HistoryWriter | null;
   readonly admittedAtMs: number[];
   readonly completedAtMs: number[];
 }

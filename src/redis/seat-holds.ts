@@ -214,15 +214,10 @@ export type HoldAnswer =
   | { readonly code: 'OK'; readonly hold: StoredHold }
   | { readonly code: 'WRONG_STATE'; readonly state: string }
   | { readonly code: 'LIMIT'; readonly extensionsEndAtMs: number }
+  /** `generation`: in which there is none. */
+  | { readonly code: 'NO_HOLD'; readonly generation: number }
   | {
-      readonly code:
-        | 'WRONG_EPOCH'
-        | 'NO_HOLD'
-        | 'NOT_YOURS'
-        | 'STALE_FENCE'
-        | 'EXPIRED'
-        | 'NOT_ADMITTED'
-        | 'SALE_CLOSED';
+      readonly code: 'WRONG_EPOCH' | 'NOT_YOURS' | 'STALE_FENCE' | 'EXPIRED' | 'NOT_ADMITTED' | 'SALE_CLOSED';
     };
 
 export type ChangeAnswer = HoldAnswer | SeatRefusal;
@@ -235,10 +230,11 @@ function decodeAnswer(script: HoldScript, ref: EventRef, holdId: string, reply: 
       return { code: 'OK', hold: decodeHold(ref, holdId, reply) };
     case 'WRONG_STATE':
       return { code: 'WRONG_STATE', state: reply.values[0] ?? '' };
+    case 'NO_HOLD':
+      return { code: 'NO_HOLD', generation: ref.generation };
     case 'LIMIT':
       return { code: 'LIMIT', extensionsEndAtMs: Number(reply.values[0]) };
     case 'WRONG_EPOCH':
-    case 'NO_HOLD':
     case 'NOT_YOURS':
     case 'STALE_FENCE':
     case 'EXPIRED':

@@ -6,6 +6,7 @@ import { decodePriceList, seatTotalMinor } from '../domain/money.js';
 import { isCancelable } from '../domain/order-states.js';
 import { Order, OrderLine, Ticket } from '../entities/orders.js';
 import { limits } from '../limits.js';
+import type { EventRef } from '../redis/keys.js';
 import { confirmCheckout, freeSeats } from '../redis/orders.js';
 import { checkoutHold, type StoredHold } from '../redis/seat-holds.js';
 import type { EventCatalogue, PublishedEvent } from './event-catalogue.js';
@@ -84,18 +85,21 @@ export class Orders {
     const reused = await checkIdempotencyKey(this.#platform, viewer, { mutation: 'startCheckout', key, input: rest });
     if (reused !== null) return reused;
     const orderId = derivedId('order', ids.eventId, ids.holdId);
-    const action = { holdId: ids.holdId, person: viewer.personId, fence: scriptFence(input.fence, event), orderId };
-    const answer = await this.#inventory.withEvent(event, (ref) => checkoutHold(this.#platform.redis, ref, action));
+    const action = { holdId: ids.holdId, person: viewer.personId, orderId };
+    const answer = await this.#inventory.withEvent(event, (ref) =>
+      checkoutHold(this.#platform.redis, ref, { ...action, fence: scriptFence(input.fence, ref) }),
+    );
     if (isRefusal(answer)) return answer;
-    if (answer.code !== 'OK') return (await this.#ordered(viewer, orderId)) ?? refuseHoldAction(answer, action.fence);
+    if (answer.code !== 'OK') return (await this.#ordered(viewer, orderId)) ?? refuseHoldAction(answer, input.fence);
     if (answer.hold.state !== 'CHECKOUT') return (await this.#ordered(viewer, orderId)) ?? refuseEnded(answer.hold);
     const bound = await this.#writeOrder(event, answer.hold, orderId);
+    const ref = { eventId: ids.eventId, generation: answer.hold.generation };
     if (bound === 'bound') {
       this.#ledger.wakeWorkers(['CREATE']);
-      await this.#confirm(event, answer.hold, orderId);
+      await this.#confirm(ref, answer.hold, orderId);
       return this.#load(orderId);
     }
-    await freeSeats(this.#platform.redis, { ref: event.ref, holdId: ids.holdId, orderId });
+    await freeSeats(this.#platform.redis, { ref, holdId: ids.holdId, orderId });
     if (bound === 'rebuilt') return refuse('HOLD_LOST', { path: ['input', 'holdId'] });
     return refuse('SEATS_UNAVAILABLE', { path: ['input', 'holdId'], seatIds: [] });
   }
@@ -218,10 +222,10 @@ export class Orders {
   }
 
   /** The order is committed: its seats stay until payBy. Should this fail, the order's first step does it. */
-  async #confirm(event: PublishedEvent, hold: StoredHold, orderId: string): Promise<void> {
+  async #confirm(ref: EventRef, hold: StoredHold, orderId: string): Promise<void> {
     const { holdId, payByMs } = hold;
     const freeAtMs = payByMs! + limits.settleGraceMs;
-    const order = { ref: event.ref, holdId, orderId, payByMs: payByMs!, freeAtMs };
+    const order = { ref, holdId, orderId, payByMs: payByMs!, freeAtMs };
     await confirmCheckout(this.#platform.redis, order).catch((error) =>
       this.#platform.log.warn({ err: error, orderId }, 'a checkout could not be confirmed yet'),
     );

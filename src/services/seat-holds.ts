@@ -133,13 +133,13 @@ export class SeatHolds {
     if (isRefusal(wish)) return wish;
     const reused = await this.#keyReused(viewer, 'changeHold', key, [id, wish.selection]);
     if (reused !== null) return reused;
-    const action = { holdId, person: viewer.personId, fence: scriptFence(fence, event), ...wish };
+    const action = { holdId, person: viewer.personId, digest: inputDigest([key, id]), ...wish };
     const answer = await this.#inventory.withEvent(event, (ref) =>
-      changeHold(this.#platform.redis, ref, { ...action, digest: inputDigest([key, id]) }),
+      changeHold(this.#platform.redis, ref, { ...action, fence: scriptFence(fence, ref) }),
     );
     if (isRefusal(answer)) return answer;
     if (answer.code === 'OK') return { event, hold: answer.hold };
-    return isSeatRefusal(answer) ? refuseClaim(event, answer) : refuseHoldAction(answer, action.fence);
+    return isSeatRefusal(answer) ? refuseClaim(event, answer) : refuseHoldAction(answer, fence);
   }
 
   async read(viewer: Viewer, id: string): Promise<HoldView | null> {
@@ -238,11 +238,13 @@ export class SeatHolds {
   ): Promise<HoldView | Refusal> {
     const found = await this.#find(id);
     if (found === null) return refuse('NOT_FOUND', { path: ['input', 'holdId'], message: 'There is no such hold.' });
-    const action = { holdId: found.holdId, person: viewer.personId, fence: scriptFence(fence, found.event) };
-    const answer = await this.#inventory.withEvent(found.event, (ref) => act(ref, action));
+    const { event, holdId } = found;
+    const answer = await this.#inventory.withEvent(event, (ref) =>
+      act(ref, { holdId, person: viewer.personId, fence: scriptFence(fence, ref) }),
+    );
     if (isRefusal(answer)) return answer;
-    if (answer.code === 'OK') return { event: found.event, hold: answer.hold };
-    return refuseHoldAction(answer, action.fence);
+    if (answer.code === 'OK') return { event, hold: answer.hold };
+    return refuseHoldAction(answer, fence);
   }
 
   /** Claims, after room for another number in line has been made if somebody is to come in on the spot. */
@@ -361,7 +363,7 @@ export function refuseHoldAction(answer: Exclude<HoldAnswer, { code: 'OK' }>, fe
         extensionsEndAt: new Date(answer.extensionsEndAtMs),
       });
     case 'NO_HOLD':
-      if (fence.endsWith(earlier)) return refuse('HOLD_LOST', { path: ['input', 'holdId'] });
+      if (generationOf(fence) < answer.generation) return refuse('HOLD_LOST', { path: ['input', 'holdId'] });
       return refuse('NOT_FOUND', { path: ['input', 'holdId'], message: 'There is no such hold.' });
     case 'NOT_YOURS':
       return refuse('FORBIDDEN', { path: ['input', 'holdId'], message: 'This hold belongs to somebody else.' });
@@ -378,13 +380,15 @@ export function refuseHoldAction(answer: Exclude<HoldAnswer, { code: 'OK' }>, fe
   }
 }
 
-const earlier = '-earlier';
+const fencePattern = /^(\d{1,15})\.(\d{1,15})$/;
 
 /** The version part of a fence; a fence of another generation matches nothing. */
-export function scriptFence(fence: string, event: PublishedEvent): string {
-  const match = /^(\d{1,15})\.(\d{1,15})$/.exec(fence);
-  if (match === null) return 'malformed';
-  return Number(match[1]) === event.ref.generation ? match[2]! : `${match[1]}${earlier}`;
+export function scriptFence(fence: string, { generation }: EventRef): string {
+  return generationOf(fence) === generation ? fencePattern.exec(fence)![2]! : 'of another generation';
+}
+
+function generationOf(fence: string): number {
+  return Number(fencePattern.exec(fence)?.[1] ?? Number.NaN);
 }
 
 export function seatId(event: PublishedEvent, index: number): string {

@@ -162,6 +162,14 @@ test('Promise 4: release, extend and convert of a hold of an old generation are 
   for (const act of Object.values(actions)) expect(await act(owner, hold)).toEqual(['HOLD_LOST']);
   expect(await readAgain(owner, hold)).toBeNull();
 
+  // Also where this process has not yet heard of the new generation.
+  const heard = await heldSeat();
+  await app.sql('UPDATE inventory SET generation = 2 WHERE event_id = $1', [heard.eventId]);
+  const { meta } = keysOf(heard.eventId);
+  const [, server] = ((await redis.hget(meta, 'epoch')) ?? '').split('@');
+  await redis.hset(meta, 'generation', 2, 'epoch', `2@${server}`);
+  expect(await actions.releaseHold!(heard.owner, heard.hold)).toEqual(['HOLD_LOST']);
+
   // Not even with a fence whose number fits, and no script acts for a caller who believes in the old generation.
   const { viewer } = await owner.run('{ viewer { personId } }');
   const action: HoldAction = {
@@ -174,12 +182,13 @@ test('Promise 4: release, extend and convert of a hold of an old generation are 
     [oldGeneration!, 'WRONG_EPOCH'] as const,
   ]) {
     const ref = { eventId, generation };
-    expect(await extendHold(redis, ref, { ...action, extensionMs: 1_000, digest: 'd' })).toEqual({ code });
-    expect(await releaseHold(redis, ref, action)).toEqual({ code });
-    expect(await checkoutHold(redis, ref, { ...action, orderId: 'order' })).toEqual({ code });
+    expect(await extendHold(redis, ref, { ...action, extensionMs: 1_000, digest: 'd' })).toMatchObject({ code });
+    expect(await releaseHold(redis, ref, action)).toMatchObject({ code });
+    expect(await checkoutHold(redis, ref, { ...action, orderId: 'order' })).toMatchObject({ code });
   }
   expect(await readHold(redis, { eventId, generation: oldGeneration! + 1 }, action.holdId)).toEqual({
     code: 'NO_HOLD',
+    generation: oldGeneration! + 1,
   });
   expect(await salesTotals(app.organizer, eventId)).toMatchObject({ held: 0, available: 20 });
 });

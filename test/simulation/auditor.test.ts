@@ -1,6 +1,7 @@
 import { audit } from '../../bench/rush/auditor.js';
 import type { Evidence, LedgerOrder, LineEntry, LineEntryKind, SalesSample } from '../../bench/rush/evidence.js';
 import type { Belief, BuyerRecord } from '../../bench/rush/records.js';
+import { judgeEstimates } from '../../bench/rush/report.js';
 
 /** Two buyers, three seats: the first bought seats 0 and 1, the second waits; seat 2 is free. */
 function soundEvidence(): Evidence {
@@ -17,7 +18,9 @@ function soundEvidence(): Evidence {
       tickets: [ticket('ticket-0', 0), ticket('ticket-1', 1)],
     },
     live: {
+      generation: 1,
       status: 'ss.',
+      channels: '...',
       counts: { '*:s': 2, '*:.': 1, '0:s': 2, '1:.': 1, '0:revenue': 2_000 },
       cap: 2,
       admitted: 0,
@@ -35,6 +38,7 @@ function soundEvidence(): Evidence {
       {
         ...buyer(1),
         admitted: true,
+        admittedGeneration: 1,
         beliefs: [belief({ seats: [0, 1], untilMs: null })],
         orders: [{ orderId: 'order-1', state: 'COMPLETED', totalMinor: 2_000, currency: 'EUR' }],
         tickets: [
@@ -87,7 +91,7 @@ function sample(nowMs: number, version: number, sold: number): SalesSample {
 }
 
 function belief(change: Partial<Belief> = {}): Belief {
-  return { holdId: 'hold-1', seats: [0], fromMs: 1_000, untilMs: 2_000, ...change };
+  return { holdId: 'hold-1', generation: 1, ordered: false, seats: [0], fromMs: 1_000, untilMs: 2_000, ...change };
 }
 
 function buyer(number: number): BuyerRecord {
@@ -110,6 +114,15 @@ function buyer(number: number): BuyerRecord {
     endedAtMs: 10_000,
     number,
     admitted: false,
+    generation: 1,
+    admittedGeneration: null,
+    admittedAtMs: null,
+    waitingSinceMs: null,
+    soldOutAtMs: null,
+    estimates: [],
+    lostHolds: 0,
+    lostAdmissions: 0,
+    lostPlaces: 0,
     positionMessages: 3,
     mapMessages: 3,
     mapGaps: 0,
@@ -282,7 +295,7 @@ describe('the auditor of a run', () => {
   });
 
   describe('of the line', () => {
-    const audience = { buyers: [{ admitted: false, number: null }, { number: null }] };
+    const audience = { buyers: [{ admitted: false, admittedGeneration: null, number: null }, { number: null }] };
     const rulesOfLine = (steps: readonly LineStep[], cap = 2) => rulesBroken({ ...audience, line: lineOf(steps, cap) });
     const inOrder = 'nobody is admitted before somebody with a lower number who is present';
 
@@ -363,15 +376,56 @@ describe('the auditor of a run', () => {
     });
 
     it('finds an admission that a buyer was told of but nobody granted', () => {
-      const rules = rulesBroken({ buyers: [{}, { admitted: true }] });
-      expect(rules).toEqual(['every admission a buyer was told of is in the audit stream']);
+      const admitted = { admitted: true, admittedGeneration: 1 };
+      expect(rulesBroken({ buyers: [{}, admitted] })).toEqual([
+        'every admission a buyer was told of is in the audit stream',
+      ]);
+      // That of an earlier generation is not in the stream of this one.
+      expect(rulesBroken({ live: { generation: 2 }, buyers: [{}, admitted] })).toEqual([]);
     });
 
     it('finds somebody who went on waiting after having been admitted', () => {
-      const waiting = { admitted: false, beliefs: [], orders: [], endedAtMs: 5_200 };
+      const waiting = { admitted: false, admittedGeneration: null, beliefs: [], orders: [], endedAtMs: 5_200 };
       const rule = 'who is admitted is told so within 5 s';
       expect(rulesBroken({ buyers: [waiting] })).toEqual([rule]);
       expect(rulesBroken({ buyers: [{ ...waiting, endedAtMs: 5_100 }] })).toEqual([]);
+    });
+
+    it('accepts somebody who walks in where nobody waits, and who is back after Redis was lost, under the cap alone', () => {
+      expect(rulesOfLine([['walk', 'a', 1, 0]])).toEqual([]);
+      expect(
+        rulesOfLine([
+          ['join', 'a', 1, 0],
+          ['walk', 'b', 2, 0],
+        ]),
+      ).toEqual([inOrder]);
+      const back: LineStep[] = [
+        ['join', 'a', 1, 0],
+        ['join', 'b', 2, 0],
+        ['back', 'b', 2, 0],
+      ];
+      expect(rulesOfLine(back)).toEqual([]);
+      expect(rulesOfLine([...back, ['admit', 'a', 1, 1]], 1)).toEqual(['no admission is granted while active ≥ cap']);
+    });
+
+    it('finds somebody who still waited two seconds after everything was sold, and was not told', () => {
+      const rule = 'who waits when everything is sold is told so within 2 s';
+      const soldOut = {
+        live: { status: 'ss.', channels: '..B', counts: { ...soundEvidence().live.counts } },
+      };
+      const waiting = { end: 'left' as const, waitingSinceMs: 1_000, endedAtMs: 7_001 };
+      expect(rulesBroken({ ...soldOut, buyers: [{}, waiting] })).toEqual([rule]);
+      expect(rulesBroken({ ...soldOut, buyers: [{}, { ...waiting, soldOutAtMs: 7_001 }] })).toEqual([rule]);
+      expect(rulesBroken({ ...soldOut, buyers: [{}, { ...waiting, soldOutAtMs: 7_000 }] })).toEqual([]);
+      expect(rulesBroken({ ...soldOut, buyers: [{}, { ...waiting, endedAtMs: 7_000 }] })).toEqual([]);
+      expect(rulesBroken({ ...soldOut, buyers: [{}, { ...waiting, waitingSinceMs: 5_001 }] })).toEqual([]);
+      expect(rulesBroken({ buyers: [{}, waiting] })).toEqual([]);
+    });
+
+    it('finds what was lost although Redis was not', () => {
+      const buyers = [{}, { lostHolds: 1 }];
+      expect(rulesBroken({ buyers })).toEqual(['no hold, admission or place is lost while Redis is not']);
+      expect(rulesBroken({ live: { generation: 2 }, buyers })).toEqual([]);
     });
 
     it('finds a buyer who was told the number of somebody else', () => {
@@ -429,6 +483,16 @@ describe('the auditor of a run', () => {
       expect(rulesBroken({ buyers: [{ beliefs: [long, again] }, { beliefs: [late] }] })).toEqual([overlap]);
     });
 
+    it('accepts a hold that somebody else has after Redis was lost, and not an order', () => {
+      const held = belief({ seats: [2], fromMs: 1_000, untilMs: 9_000 });
+      const later = belief({ holdId: 'hold-2', generation: 2, seats: [2], fromMs: 5_000, untilMs: 6_000 });
+      const [buyerOne] = soundEvidence().buyers;
+      const then = (first: Belief) => [{ beliefs: [...buyerOne!.beliefs, first] }, { beliefs: [later] }];
+      expect(rulesBroken({ buyers: then(held) })).toEqual([]);
+      expect(rulesBroken({ buyers: then({ ...held, ordered: true }) })).toEqual([overlap]);
+      expect(rulesBroken({ buyers: then({ ...held, generation: 2 }) })).toEqual([overlap]);
+    });
+
     it('finds a client in silence', () => {
       const silences = [{ atMs: 5_000, overdueMs: 100, what: 'the next message of queuePositionChanged' }];
       expect(rulesBroken({ buyers: [{}, { silences }] })).toEqual([
@@ -471,5 +535,23 @@ describe('the auditor of a run', () => {
       const orders = [{ orderId: 'order-1', state: 'COMPLETED', totalMinor: 1_900, currency: 'EUR' }];
       expect(rulesBroken({ buyers: [{ orders }] })).toEqual(['the price a buyer was shown is the price of the order']);
     });
+  });
+});
+
+describe('the estimates of a run', () => {
+  const waited = (admittedAtMs: number | null, ...estimates: BuyerRecord['estimates']) => ({
+    ...buyer(1),
+    admittedAtMs,
+    estimates,
+  });
+
+  it('are judged by how long those who were admitted really waited', () => {
+    const buyers = [
+      waited(11_000, { atMs: 1_000, fromMs: 8_000, toMs: 12_000 }, { atMs: 6_000, fromMs: 8_000, toMs: 12_000 }),
+      // Admitted a second later, and never: nothing to be judged by.
+      waited(2_000, { atMs: 1_000, fromMs: 8_000, toMs: 12_000 }),
+      waited(null, { atMs: 1_000, fromMs: 8_000, toMs: null }),
+    ];
+    expect(judgeEstimates(buyers)).toEqual({ told: 2, inRange: 0.5, medianError: 1, p90Error: 1 });
   });
 });
