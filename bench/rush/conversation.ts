@@ -113,7 +113,10 @@ export class Conversation {
           follow.onNext(text);
         } catch (error) {
           if (!(error instanceof OperationError)) throw error;
-          this.#stumble(id, error, attempt, follow, () => this.listen(id, document, follow, attempt + 1));
+          this.#stumble(id, error, attempt, follow, () => {
+            this.#witness.askedAgain();
+            this.listen(id, document, follow, attempt + 1);
+          });
         }
         if (this.#waiter?.done()) this.#release();
       },

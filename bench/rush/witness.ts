@@ -139,7 +139,11 @@ export class Witness {
 
   refused(code: string): void {
     this.record.refusals[code] = (this.record.refusals[code] ?? 0) + 1;
-    // Who is told that something cannot be answered now is not left in silence.
+    this.askedAgain();
+  }
+
+  /** Who is told that something cannot be answered now is not left in silence, and the answer to who asks again is due from then on. */
+  askedAgain(): void {
     if (this.#queueDueMs !== null) this.#queueDueMs = Math.max(this.#queueDueMs, Date.now() + graceMs);
   }
 

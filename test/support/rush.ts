@@ -12,9 +12,13 @@ export interface SmallRush {
 }
 
 /** A few hundred buyers against servers and stores of their own, while these things fail, seconds after the start; then the auditor. */
-export function rushThrough(faults: readonly (readonly [kind: FaultKind, atSeconds: number])[]): Promise<SmallRush> {
+export function rushThrough(
+  faults: readonly (readonly [kind: FaultKind, atSeconds: number])[],
+  { history }: { readonly history?: string } = {},
+): Promise<SmallRush> {
   const args = ['--import', 'tsx', 'bench/rush/main.ts', '--buyers', '240', '--ramp', '25', '--admit-per-second', '15'];
   args.push('--provider-quota', 'lifted', '--json', ...faults.flatMap(([kind, at]) => ['--fault', `${kind}@${at}`]));
+  if (history !== undefined) args.push('--history', history);
   const cwd = fileURLToPath(new URL('../../', import.meta.url));
   const env = { PATH: process.env.PATH, LOG_LEVEL: 'silent' };
   return new Promise((resolve) => {
