@@ -42,7 +42,7 @@ async function canceledOrder(hall: TestHall) {
   return { holdId: order!.holdId, lateStep };
 }
 
-test('an order that is over does not take its seats again, however late a step of it comes', async () => {
+test('Promise 7: an order that is over does not take its seats again, however late a step of it comes', async () => {
   const hall = await createHall(app.organizer);
   const { lateStep } = await canceledOrder(hall);
   expect(await lateStep()).toEqual({ code: 'GONE' });

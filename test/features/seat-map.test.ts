@@ -2,9 +2,11 @@ import { Redis } from 'ioredis';
 import { applySeatMapUpdate, cursorOf, type KnownSeats, type SeatMapMessage } from '../../client/seat-map.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import type { ApiClient, Data, Stream } from '../support/client.js';
-import { createHall, holdSeats, orderStream, salesTotals, startCheckout } from '../support/events.js';
+import { createHall, holdSeats, newKey, orderStream, salesTotals, startCheckout } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
 import { keysOf, presentKeys } from '../support/keys.js';
+import { holdLock, inventoryLock } from '../support/locks.js';
+import { ended, startOrder } from '../support/orders.js';
 
 // Every wait here is for a message that comes within seconds, or never.
 jest.setTimeout(20_000);
@@ -269,10 +271,19 @@ test('Live sales are for the organizer alone', async () => {
   await expect(app.anonymous.subscribe(salesStream, { eventId }).next()).rejects.toThrow(/UNAUTHENTICATED/);
 });
 
-test('Promise 26: live sales never exceed the ledger while selling and equal it in the end', async () => {
-  const { eventId, rows } = await createHall(app.organizer);
-  const stream = app.organizer.subscribe(salesStream, { eventId });
-  const inLedger = async () => {
+describe('Live sales', () => {
+  async function buy(eventId: string, seatIds: readonly string[]): Promise<string> {
+    const buyer = await app.guest();
+    const { hold } = await holdSeats(buyer, eventId, { seatIds });
+    const { order } = await startCheckout(buyer, hold);
+    const orders = buyer.subscribe(orderStream, { orderId: order.id });
+    const { payment } = await orders.until((update) => update.payment !== null);
+    await app.provider.confirm(payment.clientSecret, 'pm_card_visa');
+    await orders.until(({ state }) => state === 'COMPLETED');
+    return order.id;
+  }
+
+  async function inLedger(eventId: string): Promise<{ sold: number; minor: number }> {
     const [row] = await app.sql<{ sold: number; minor: number }>(
       `SELECT count(*)::int AS sold, COALESCE(sum(l.price_minor + l.fee_minor), 0)::int AS minor
        FROM seat_owner s JOIN order_line l ON l.order_id = s.order_id AND l.seat_index = s.seat_index
@@ -280,32 +291,61 @@ test('Promise 26: live sales never exceed the ledger while selling and equal it 
       [eventId],
     );
     return row!;
-  };
-  const buy = async (seatIds: readonly string[]) => {
-    const buyer = await app.guest();
-    const { hold } = await holdSeats(buyer, eventId, { seatIds });
-    const { order } = await startCheckout(buyer, hold);
-    const orders = buyer.subscribe(orderStream, { orderId: order.id });
-    const { payment } = await orders.until(({ payment }) => payment !== null);
-    await app.provider.confirm(payment.clientSecret, 'pm_card_visa');
-    await orders.until(({ state }) => state === 'COMPLETED');
-  };
-  const selling = Promise.all([0, 2, 4, 6, 8].map((at) => buy(rows[0]!.slice(at, at + 2))));
-  let sold = 0;
-  while (sold < 10) {
-    const { categories, revenue } = await stream.next();
-    const [{ capacity, ...counts }] = categories;
-    expect(Object.values<number>(counts).reduce((sum, n) => sum + n, 0)).toBe(capacity);
-    // Read after the sample: what was live then must be in the ledger by now.
-    const ledger = await inLedger();
-    expect(counts.sold).toBeLessThanOrEqual(ledger.sold);
-    expect(revenue.amountMinor).toBeLessThanOrEqual(ledger.minor);
-    sold = counts.sold;
   }
-  await selling;
-  expect(await inLedger()).toEqual({ sold: 10, minor: 11_000 });
-  expect(await salesTotals(app.organizer, eventId)).toMatchObject({ sold: 10, available: 10, held: 0, issuing: 0 });
-  stream.stop();
+
+  test('Promise 26: live sales never exceed the ledger while selling and equal it in the end', async () => {
+    const { eventId, rows } = await createHall(app.organizer);
+    const stream = app.organizer.subscribe(salesStream, { eventId });
+    const selling = Promise.all([0, 2, 4, 6, 8].map((at) => buy(eventId, rows[0]!.slice(at, at + 2))));
+    let sold = 0;
+    while (sold < 10) {
+      const { categories, revenue } = await stream.next();
+      const [{ capacity, ...counts }] = categories;
+      expect(Object.values<number>(counts).reduce((sum, n) => sum + n, 0)).toBe(capacity);
+      // Read after the sample: what was live then must be in the ledger by now.
+      const ledger = await inLedger(eventId);
+      expect(counts.sold).toBeLessThanOrEqual(ledger.sold);
+      expect(revenue.amountMinor).toBeLessThanOrEqual(ledger.minor);
+      sold = counts.sold;
+    }
+    await selling;
+    expect(await inLedger(eventId)).toEqual({ sold: 10, minor: 11_000 });
+    expect(await salesTotals(app.organizer, eventId)).toMatchObject({ sold: 10, available: 10, held: 0, issuing: 0 });
+    stream.stop();
+  });
+
+  test('Promise 26: what is being paid is not yet sold, and what is being given back is sold no longer', async () => {
+    const { eventId, rows } = await createHall(app.organizer);
+    const { redis } = app.server.services.platform;
+    const stream = app.organizer.subscribe(salesStream, { eventId });
+    const totals = () => salesTotals(app.organizer, eventId);
+    // The payment is there, and the ledger has not yet written down whose the seats are.
+    const paying = await startOrder(app, { eventId, rows, categoryId: () => '0' }, rows[1]!.slice(0, 2));
+    const { payment } = await paying.stream.until((update) => update.payment !== null);
+    const ledger = await holdLock(app.stores.databaseUrl, inventoryLock, [`inventory:${eventId}`]);
+    await app.provider.confirm(payment.clientSecret, 'pm_card_visa');
+    await ledger.blocked();
+    expect(await totals()).toMatchObject({ issuing: 2, sold: 0 });
+    await ledger.release();
+    await ended(paying.stream, 'COMPLETED');
+    expect(await totals()).toMatchObject({ issuing: 0, sold: 2 });
+    const kept = await buy(eventId, rows[0]!.slice(0, 2));
+    const refunded = await buy(eventId, rows[0]!.slice(2, 4));
+    expect(kept).not.toBe(refunded);
+    // The provider takes its time over the refund.
+    await app.provider.settings({ latencyMs: 2_000 });
+    const input = { orderId: refunded, idempotencyKey: newKey() };
+    await app.organizer.mutate('refundOrder', input, 'order { state }');
+    const returning = await stream.until(({ categories: [category] }) => category.returning > 0);
+    expect(returning.categories[0]).toMatchObject({ sold: 4, returning: 2, available: 14 });
+    expect(returning.revenue.amountMinor).toBe(4_400);
+    await app.provider.settings({ latencyMs: 0 });
+    await stream.until(({ categories: [category] }) => category.available === 16);
+    expect(await totals()).toMatchObject({ sold: 4, returning: 0, available: 16 });
+    expect(await inLedger(eventId)).toEqual({ sold: 4, minor: 4_400 });
+    expect(await redis.hget(keysOf(eventId).counts, '0:revenue')).toBe('4400');
+    stream.stop();
+  });
 });
 
 test('The reducer refuses what does not follow and ignores what is known already', () => {

@@ -9,6 +9,7 @@ import {
   arrive,
   auditTrail,
   createLine,
+  followEntry,
   judgeTrail,
   type LineEvent,
   leave,
@@ -68,11 +69,13 @@ describe('A waiting room that opens by itself', () => {
     const line = await createLine(app, { ...auto, activeCap: 1 });
     expect(outcome(await holdSeat(await app.guest(), line.eventId, '1-1'))).toBe('HELD');
     const waiting = await arrive(app, line.eventId);
-    // There is room by now, but somebody has been waiting for it.
-    await app.server.services.platform.redis.hset(line.keys.line, 'cap', 2, 'rateMilli', 0, 'tokens', 0);
-    expect(outcome(await holdSeat(await app.guest(), line.eventId, '1-2'))).toBe('NOT_ADMITTED');
+    // Who waits is not looking at this moment, so that no worker lets them in; then there is room.
+    waiting.stream.stop();
+    await eventually(async () => expect((await auditTrail(app, line)).map(({ kind }) => kind)).toContain('away'));
     await setCap(app, line.eventId, 2);
-    await waiting.stream.until(isAdmitted);
+    expect(outcome(await holdSeat(await app.guest(), line.eventId, '1-2'))).toBe('NOT_ADMITTED');
+    const stream = followEntry(waiting.client, waiting.entry.id);
+    await stream.until(isAdmitted);
   });
 
   test('Promise 11: with AUTO the rate holds for whoever comes without having joined', async () => {

@@ -15,6 +15,7 @@ const copied = [
   'sandbox',
   'bench',
   'client',
+  'docs',
   'package.json',
   'tsconfig.json',
   'jest.config.mjs',
