@@ -4,8 +4,6 @@ import { limits } from './limits.js';
 export interface Config {
   readonly host: string;
   readonly port: number;
-  /** Where clients reach us; used in links. */
-  readonly publicUrl: string;
   readonly databaseUrl: string;
   readonly redisUrl: string;
   /** API processes on this machine. */
@@ -93,7 +91,6 @@ export function readConfig(env: Environment): Config {
   return Object.freeze({
     host,
     port,
-    publicUrl: env.PUBLIC_URL ? url('PUBLIC_URL', env.PUBLIC_URL, ['https:', 'http:']) : `http://${host}:${port}`,
     databaseUrl: url(
       'DATABASE_URL',
       required(env, 'DATABASE_URL', 'give the URL of a PostgreSQL 15 or later, or use `npm start`'),
@@ -123,7 +120,7 @@ export function readConfig(env: Environment): Config {
     }),
     mail: Object.freeze({
       url: env.SMTP_URL ? url('SMTP_URL', env.SMTP_URL, ['smtp:', 'smtps:']) : null,
-      from: env.MAIL_FROM || `Floodgate <no-reply@${env.PUBLIC_URL ? new URL(env.PUBLIC_URL).hostname : 'localhost'}>`,
+      from: env.MAIL_FROM || 'Floodgate <no-reply@localhost>',
     }),
     tokenKeyFile: env.TOKEN_KEY_FILE || '.floodgate/token-key.json',
     oidcIssuers: Object.freeze(oidcIssuers(env.OIDC_ISSUERS)),
