@@ -112,9 +112,11 @@ async function replaceAll(expendable: Set<number>, log: Logger): Promise<void> {
     });
     if (!serves) return log.error('a new process does not start; the old ones go on');
     expendable.delete(next.id);
+    if (old.isDead()) continue;
     expendable.add(old.id);
+    const gone = new Promise((resolve) => old.once('exit', resolve));
     old.process.kill('SIGTERM');
-    await new Promise((resolve) => old.once('exit', resolve));
+    await gone;
   }
   log.info('all processes have been replaced');
 }

@@ -228,7 +228,7 @@ export class Stack {
   }
 }
 
-function workersOf(pid: number): number[] {
+export function workersOf(pid: number): number[] {
   return childrenOf(pid).filter((child) => commandLineOf(child).includes('main.'));
 }
 
