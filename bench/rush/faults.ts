@@ -3,20 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { startRedis } from '../../sandbox/services/redis.js';
+import type { FaultKind } from './options.js';
 import type { Stack } from './stack.js';
-
-/** What may go wrong in a rush. */
-export const faultKinds = [
-  'redis-killed',
-  'redis-flushed',
-  'redis-old-file',
-  'redis-stale-replica',
-  'redis-paused',
-  'redis-full',
-  'redis-read-only',
-  'rolling-restart',
-] as const;
-export type FaultKind = (typeof faultKinds)[number];
 
 export interface FaultReport {
   readonly kind: FaultKind;

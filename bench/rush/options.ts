@@ -1,5 +1,17 @@
 import { parseArgs } from 'node:util';
-import { type FaultKind, faultKinds } from './faults.js';
+
+/** What may go wrong in a rush. */
+export const faultKinds = [
+  'redis-killed',
+  'redis-flushed',
+  'redis-old-file',
+  'redis-stale-replica',
+  'redis-paused',
+  'redis-full',
+  'redis-read-only',
+  'rolling-restart',
+] as const;
+export type FaultKind = (typeof faultKinds)[number];
 
 export interface RushOptions {
   readonly buyers: number;

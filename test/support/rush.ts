@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { FaultKind } from '../../bench/rush/faults.js';
+import type { FaultKind } from '../../bench/rush/options.js';
 import type { Report } from '../../bench/rush/report.js';
 
 export interface SmallRush {
