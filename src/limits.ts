@@ -82,7 +82,7 @@ export const limits = {
   processLeaseMs: 5_000,
   admitAtJoinAhead: 20,
   admitBatch: 200,
-  admitWork: 1_000,
+  admitWork: 400,
   admitEveryMs: 100,
   shoppersPerSeat: 2,
   pauseMaxMs: 1_800_000,
@@ -93,8 +93,8 @@ export const limits = {
   lineNumbers: 50_000,
   presenceEveryMs: 250,
   presenceBatch: 1_000,
-  drawChunk: 500,
-  drawPage: 10_000,
+  drawChunk: 120,
+  drawPage: 5_000,
   auditEntries: 1_000_000,
 
   // Streams

@@ -8,7 +8,7 @@ export interface LoadedLine {
   readonly version: number;
   readonly phase: string;
   readonly pace: Pace | null;
-  /** Places of before the loss of Redis are being put back. */
+  /** Places of before the loss of Redis are being put back, or those of its lobby are still to be drawn: nobody knows how many are ahead. */
   readonly recovering: boolean;
   readonly gone: Uint8Array;
 }
@@ -19,7 +19,7 @@ interface LineMessage {
   readonly p: string;
   /** Pace. */
   readonly t: string;
-  /** 1 while places of before the loss of Redis are being put back. */
+  /** 1 while nobody knows how many are ahead; see `LoadedLine.recovering`. */
   readonly r: 0 | 1;
   /** 1: the lobby has got its numbers. */
   readonly d: 0 | 1;
@@ -240,6 +240,7 @@ export class LineMirror<P> {
     this.#generation = loaded.generation;
     this.#version = loaded.version;
     this.#pace = loaded.pace;
+    if (loaded.recovering !== this.#recovering) this.#touchAll();
     this.#recovering = loaded.recovering;
     this.#enter(loaded.phase);
     this.#release((behind) => behind.version <= loaded.version);
@@ -300,10 +301,12 @@ export class LineMirror<P> {
     }
     this.#enter(message.p);
     this.#release((behind) => behind.version <= message.v);
-    const recovered = this.#recovering && message.r === 0;
-    this.#recovering = message.r === 1;
-    // Numbers that were given back or drawn are no longer gone, which no message tells one by one.
-    if (recovered || message.d === 1) this.reload();
+    // Numbers that were given back or drawn are no longer gone, which no message tells one by one. Until they are known nothing is counted.
+    if (this.#recovering && message.r === 0) this.reload();
+    else {
+      this.#recovering = message.r === 1;
+      if (message.d === 1) this.reload();
+    }
     void this.#readMoved();
   }
 
@@ -316,6 +319,10 @@ export class LineMirror<P> {
   #enter(phase: string): void {
     if (phase === this.#phase) return;
     this.#phase = phase;
+    this.#touchAll();
+  }
+
+  #touchAll(): void {
     for (const places of this.#places.values()) for (const place of places) place.changed = true;
   }
 

@@ -252,7 +252,7 @@ export async function loadInventory(client: Redis, image: InventoryImage): Promi
   if (people.size > 0) pipeline.hset(keys.people, people);
   pipeline.hset(keys.counts, counts);
   if (image.minutes.size > 0) pipeline.hset(keys.minutes, image.minutes);
-  if (sale.oldNumbers > 0) pipeline.set(keys.gone, Buffer.alloc((sale.oldNumbers >> 3) + 1, 0xff));
+  pipeline.set(keys.gone, goneUpTo(sale.oldNumbers));
   const rateMilli = Math.round(image.line.admitPerSecond * 1_000);
   pipeline.hset(keys.line, {
     rateMilli,
@@ -285,6 +285,13 @@ export async function loadInventory(client: Redis, image: InventoryImage): Promi
   });
   await expectAll(pipeline.exec());
   await openGeneration(client, image);
+}
+
+/** The bitmap in which the numbers from 0 to the last one are gone and no other is. */
+function goneUpTo(last: number): Buffer {
+  const bitmap = Buffer.alloc((last >> 3) + 1, 0xff);
+  bitmap[last >> 3] = (0xff << (7 - (last & 7))) & 0xff;
+  return bitmap;
 }
 
 const loadBatch = 10_000;

@@ -91,7 +91,11 @@ class QueueEntry {
   @Field(() => Int, { nullable: true, description: 'Your number; null in the lobby. It never changes.' })
   number!: number | null;
 
-  @Field(() => Int, { nullable: true, description: '1 is next. Never rises. Null unless you wait with a number.' })
+  @Field(() => Int, {
+    nullable: true,
+    description:
+      '1 is next. Never rises. Null unless you wait with a number, and while nobody can say how many are ahead.',
+  })
   position!: number | null;
 
   @Field(() => Int, { nullable: true })
@@ -307,12 +311,12 @@ export class LineResolver {
   }
 
   @Query(() => [ID], {
-    description: 'A part of the list of a draw, sorted: ids of places without their event, at most 10,000 at a time.',
+    description: 'A part of the list of a draw, sorted: ids of places without their event, at most 5,000 at a time.',
   })
   async drawEntries(
     @Arg('eventId', () => ID) eventId: string,
     @Arg('offset', () => Int, { defaultValue: 0 }) offset: number,
-    @Arg('count', () => Int, { defaultValue: 10_000 }) count: number,
+    @Arg('count', () => Int, { defaultValue: 5_000 }) count: number,
     @Ctx() { services }: Context,
   ): Promise<string[]> {
     const entries = await services.draws.entries(eventId, offset, count);

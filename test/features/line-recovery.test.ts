@@ -193,6 +193,36 @@ describe('Around the opening', () => {
     await eventually(async () => expect((await Promise.all(people.map(numberOf))).toSorted()).toEqual([1, 2, 3]));
   });
 
+  test('Promise 12: whoever comes between a lost lobby and its late draw is told no position that would rise', async () => {
+    const line = await lobby();
+    const people = await comeAndGo(line, 3);
+    await app.sql(`UPDATE event SET sale_opens_at = now() - interval '1 second' WHERE id = $1`, [line.eventId]);
+    await rebuild(app, line);
+    const newcomer = await arrive(app, line.eventId);
+    for (const { client, entry } of people) await show(client, line, { place: entry.place });
+    // In a pause the draw is still to come when all places have been put back.
+    await app.organizer.mutate('pauseSale', { eventId: line.eventId }, 'event { id }');
+    await recovered(line);
+    expect(await pollEntry(newcomer.client, newcomer.entry.id)).toMatchObject({ phase: 'PAUSED', position: null });
+    await app.organizer.mutate('resumeSale', { eventId: line.eventId }, 'event { id }');
+    // One of the lobby is admitted, two are ahead.
+    const told = await newcomer.stream.until(({ position }) => position !== null);
+    expect(told.position).toBeGreaterThanOrEqual(3);
+    await newcomer.stream.until(({ position }) => position === 3);
+  });
+
+  test('Promise 6: whoever shows two places of before ends with the one in front', async () => {
+    const line = await createLine(app);
+    const buyer = await app.guest();
+    const first = await join(buyer, line.eventId);
+    await leave(buyer, first.id);
+    const second = await join(buyer, line.eventId);
+    await rebuild(app, line);
+    await show(buyer, line, { place: first.place });
+    const { entry } = await show(buyer, line, { place: second.place });
+    expect(entry).toMatchObject({ id: first.id, number: first.number, state: 'WAITING' });
+  });
+
   test('a place in the lobby that was drawn before Redis was lost comes back with the number it was drawn', async () => {
     const line = await lobby();
     const people = await comeAndGo(line, 4);

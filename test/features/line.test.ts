@@ -166,6 +166,20 @@ describe('The cap', () => {
     await waiting.stream.until(isAdmitted);
   });
 
+  test('Promise 11: an admission given to somebody who holds seats already lasts as long as they do', async () => {
+    const holdTtlSeconds = (limits.admissionTtlMs + 60_000) / 1_000;
+    const { eventId } = await createLine(app, { event: { waitingRoom: 'NEVER', holdTtlSeconds } });
+    const holder = await app.guest();
+    await holdSeats(holder, eventId, { seatIds: ['1-1'] });
+    await app.organizer.mutate('updateAdmission', { eventId, waitingRoom: 'ALWAYS' }, 'event { id }');
+    const entry = await join(holder, eventId);
+    await eventually(async () => expect((await pollEntry(holder, entry.id)).state).toBe('ADMITTED'));
+    await app.advance(eventId, limits.admissionTtlMs + 1_000);
+    expect((await pollEntry(holder, entry.id)).state).toBe('ADMITTED');
+    await app.advance(eventId, 60_000);
+    expect((await pollEntry(holder, entry.id)).state).toBe('EXPIRED');
+  });
+
   test('Promise 11: an extended hold keeps its admission as long', async () => {
     const { eventId, rows } = await createLine(app);
     const holder = await arrive(app, eventId);

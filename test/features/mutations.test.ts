@@ -27,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 /** What is remembered of requests, not of seats, money or places; and what moves with time alone. */
-const memory = /:(idempotency|attempts|email-code):|:provider-quota|:processes$/;
+const memory = /:(idempotency|attempts|email-code):|:provider-quota|:processes$|:reconcile-turn$/;
 const clocks = new Set(
   'lastNow tokens tokensAt version recovering pace paceAt paceAdmits paceLeft paceWaiting'.split(' '),
 );

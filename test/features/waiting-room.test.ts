@@ -8,6 +8,7 @@ import {
   admit,
   arrive,
   auditTrail,
+  bareId,
   createLine,
   followEntry,
   judgeTrail,
@@ -69,7 +70,11 @@ describe('A waiting room that opens by itself', () => {
     const line = await createLine(app, { ...auto, activeCap: 1 });
     expect(outcome(await holdSeat(await app.guest(), line.eventId, '1-1'))).toBe('HELD');
     const waiting = await arrive(app, line.eventId);
-    // Who waits is not looking at this moment, so that no worker lets them in; then there is room.
+    // Who waits is not looking at this moment, so that no worker lets them in; then there is room. Having come counts as presence for a
+    // while, until a process says that it serves their stream.
+    const { redis } = app.server.services.platform;
+    const servedBy = () => redis.hget(line.keys.attached, bareId(waiting.entry));
+    await eventually(async () => expect(await servedBy()).not.toMatch(/^@/));
     waiting.stream.stop();
     await eventually(async () => expect((await auditTrail(app, line)).map(({ kind }) => kind)).toContain('away'));
     await setCap(app, line.eventId, 2);

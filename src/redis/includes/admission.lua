@@ -24,6 +24,7 @@ end
 -- `kind`: admit from the head of the line, walk from outside it, back after Redis was lost.
 local function admitPlace(entry, place, endsAt, kind)
   audit(kind, entry, int(place.number))
+  endsAt = math.max(endsAt, tonumber(redis.call('HGET', key('people'), place.person .. '|until') or 0))
   redis.call('ZADD', key('admitted'), int(endsAt), entry)
   if tonumber(redis.call('HGET', key('people'), place.person .. '|holds') or 0) <= 0 then redis.call('SADD', key('shopping'), entry) end
   redis.call('SADD', key('undecided'), entry)

@@ -23,15 +23,17 @@ end
 
 local function takeSeats(list, id, dead, to, tombstoneMs)
   for other in pairs(dead) do expireHold(other, tombstoneMs) end
-  for _, index in ipairs(list) do
-    moveSeat(index, '.', to)
-    redis.call('HSET', key('seats'), index, id)
-  end
+  moveSeats(list, '.', to)
+  local owners = {}
+  for i, index in ipairs(list) do owners[2 * i - 1], owners[2 * i] = index, id end
+  redis.call('HSET', key('seats'), unpack(owners))
 end
 
 -- Gives up to `bound` seats of channels whose time has come to everybody; answers how many: fewer means that none is left.
 local function releaseDue(bound)
-  local reserved, moved = redis.call('HGET', KEYS[1], 'reserved') or '', 0
+  -- What moved before does not belong to the message of a channel.
+  publishSeats()
+  local moved = 0
   for letter in string.gmatch(reserved, '.') do
     local releaseAt = redis.call('HGET', KEYS[1], 'release:' .. letter)
     if releaseAt and releaseAt ~= '' and now >= tonumber(releaseAt) then

@@ -1,9 +1,9 @@
 -- Opens the event: KEYS[1] is its meta hash, ARGV[1] the epoch the caller believes in, generation and server. Redis time judges, and it
 -- never runs backwards for an event. The other keys lie below KEYS[1] and its generation; they share its hash tag.
 local opened = redis.call('HMGET', KEYS[1], 'epoch', 'generation', 'lastNow', 'version', 'phase', 'opensAt', 'layoutVersion', 'pausedAt',
-  'pausedMs', 'pauseMaxMs', 'recoverUntil')
+  'pausedMs', 'pauseMaxMs', 'recoverUntil', 'waitingRoom', 'hoardRefillMicro', 'reserved')
 if opened[1] ~= ARGV[1] then return { 'WRONG_EPOCH' } end
-local generation, phase, layoutVersion = opened[2], opened[5], opened[7]
+local generation, phase, layoutVersion, waitingRoom, reserved = opened[2], opened[5], opened[7], opened[12], opened[14] or ''
 local version = tonumber(opened[4])
 local shared = string.sub(KEYS[1], 1, -5)
 local base = shared .. generation .. ':'
@@ -22,11 +22,16 @@ local recovering = now < tonumber(opened[11])
 
 local function shownPhase() return pausedAt and phase ~= 'CLOSED' and 'PAUSED' or phase end
 
+-- Whether numbers of before Redis was lost are still to come back or to be drawn: nobody can say yet how many are ahead.
+local function isUncounted()
+  return recovering or (phase == 'LOBBY' or phase == 'DRAWING') and redis.call('HGET', key('line'), 'behind') == '1'
+end
+
 -- Gives a change of the line its version and tells the watchers. `drawn`: all places have got their numbers.
 local function tellLine(gone, moved, drawn)
   local lineVersion = redis.call('HINCRBY', key('line'), 'version', 1)
   redis.call('PUBLISH', shared .. 'line-changes', '{"g":' .. generation .. ',"v":' .. lineVersion .. ',"p":"' .. shownPhase() .. '","t":"'
-    .. (redis.call('HGET', key('line'), 'pace') or '') .. '","r":' .. (recovering and 1 or 0) .. ',"d":' .. (drawn and 1 or 0) .. ',"n":['
+    .. (redis.call('HGET', key('line'), 'pace') or '') .. '","r":' .. (isUncounted() and 1 or 0) .. ',"d":' .. (drawn and 1 or 0) .. ',"n":['
     .. table.concat(gone, ',') .. '],"e":[' .. table.concat(moved, ',') .. ']}')
 end
 

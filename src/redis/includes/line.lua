@@ -1,12 +1,13 @@
 -- Changes of the line. A script that moves places ends with `publishLine`, which gives the change one version. Every admission,
 -- ending and change of presence is also appended to the audit stream with a serial without gaps.
-local goneNumbers, movedEntries = {}, {}
+local goneNumbers, movedEntries, auditFacts = {}, {}, nil
 
 local function audit(kind, entry, number)
+  auditFacts = auditFacts or redis.call('HMGET', key('line'), 'auditEntries', 'cap')
   local serial = redis.call('HINCRBY', key('line'), 'serial', 1)
-  redis.call('XADD', key('audit'), 'MAXLEN', '~', redis.call('HGET', key('line'), 'auditEntries'), '*', 'serial', serial,
+  redis.call('XADD', key('audit'), 'MAXLEN', '~', auditFacts[1], '*', 'serial', serial,
     'at', int(now), 'kind', kind, 'entry', entry, 'number', number, 'active', redis.call('ZCARD', key('admitted')),
-    'cap', redis.call('HGET', key('line'), 'cap'))
+    'cap', auditFacts[2])
 end
 
 -- number, person, state (W waiting, A admitted, L left, X admission over, E absent for good, C completed), since
@@ -31,8 +32,8 @@ end
 
 local function waitingCount()
   local lobby = redis.call('ZCARD', key('lobby'))
-  -- Whoever the draw has numbered stays in its frozen list until all are.
-  if phase == 'DRAWING' then lobby = lobby - tonumber(redis.call('HGET', key('line'), 'drawn')) end
+  -- Whoever the draw has numbered stays in its frozen list until all are, or for good where the sale is closed before.
+  if lobby > 0 and phase ~= 'LOBBY' then lobby = lobby - tonumber(redis.call('HGET', key('line'), 'drawn')) end
   return redis.call('ZCARD', key('present')) + redis.call('ZCARD', key('away')) + lobby
 end
 

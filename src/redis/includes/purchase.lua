@@ -1,12 +1,5 @@
 -- What a claim must satisfy besides its seats: an admission, and the limits of its person.
 
--- The admission of a person: its entry and true, or nil.
-local function admissionOf(person)
-  local entry = redis.call('HGET', key('persons'), person)
-  local endsAt = entry and redis.call('ZSCORE', key('admitted'), entry)
-  return entry, endsAt and clock < tonumber(endsAt)
-end
-
 -- Whether somebody may come in without having joined: nobody waits, or nothing is left that those who wait could have.
 local function isDoorOpen(line)
   if phase ~= 'SOLD_OUT' and waitingCount() > 0 then return false end
@@ -35,8 +28,8 @@ local function walkIn(line, person, newEntry)
 end
 
 -- Nil, or why a person may not have `more` seats: a code and its value.
-local function overLimit(person, more, seatsPerPerson, budget, refillPerMs)
-  if tonumber(redis.call('HGET', key('people'), person) or 0) + more > seatsPerPerson then return 'PERSON_LIMIT', '' end
-  local spent, holding = spentBy(person, refillPerMs)
+local function overLimit(person, more, seatsPerPerson, budget)
+  local spent, holding, seats = spentBy(person)
+  if seats + more > seatsPerPerson then return 'PERSON_LIMIT', '' end
   if spent + holding >= budget then return 'HOARDING', int(math.ceil((spent + holding - budget + 1) / refillPerMs)) end
 end

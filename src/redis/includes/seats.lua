@@ -1,4 +1,4 @@
--- Changes of seats. A script moves seats with `moveSeat` and ends with `publishSeats`, which gives all of them one version and tells the
+-- Changes of seats. A script moves seats with `moveSeats` and ends with `publishSeats`, which gives all of them one version and tells the
 -- watchers. A free seat carries the letter of its channel: '.' everybody's, 'A' wheelchair places and companions', 'B' to 'Z' the
 -- organizer's, 'x' nobody's. A seat in ISSUING shows as `h` in the status string and is counted as `i`.
 local changed, changedLetters, countChanges, touchedRuns, castOff = {}, {}, {}, {}, {}
@@ -18,29 +18,53 @@ end
 
 local function channelOf(index) return redis.call('GETRANGE', key('channels'), index, index) end
 
-local function setLetter(index, letter)
-  redis.call('SETRANGE', key('status'), index, letter)
+local function noteLetter(index, letter)
   if not changedLetters[index] then changed[#changed + 1] = index end
   changedLetters[index] = letter
 end
 
-local function touchRun(index)
-  local run = redis.call('GETRANGE', key('runOf'), index * 3, index * 3 + 2)
-  if run ~= '\255\255\255' then touchedRuns[run] = true end
+local function touchRuns(first, last)
+  local runs = redis.call('GETRANGE', key('runOf'), first * 3, last * 3 + 2)
+  for at = 1, #runs, 3 do
+    local run = string.sub(runs, at, at + 2)
+    if run ~= '\255\255\255' then touchedRuns[run] = true end
+  end
 end
 
--- `from` and `to` are letters as they are counted; '.' stands for free, whatever the channel of the seat.
-local function moveSeat(index, from, to)
-  local category = string.byte(redis.call('GETRANGE', key('categories'), index, index)) - 33
-  local channel = channelOf(index)
-  if from == '.' or to == '.' then touchRun(index) end
-  if from == '.' then from = channel end
-  if to == '.' then to = channel end
-  countMove(category .. ':', from, to)
-  countMove('*:', from, to)
-  countMove('@' .. channel .. ':', from, to)
-  -- From held to issuing the letter stays, but whoever follows the hold listens to its seats.
-  setLetter(index, to == 'i' and 'h' or to)
+-- The seats from the first to the last index of a list that follow one another.
+local function moveNeighbours(first, last, from, to)
+  local categories = redis.call('GETRANGE', key('categories'), first, last)
+  local channels = redis.call('GETRANGE', key('channels'), first, last)
+  if from == '.' or to == '.' then touchRuns(first, last) end
+  local letters = {}
+  for at = 1, last - first + 1 do
+    local channel = string.sub(channels, at, at)
+    local before, after = from == '.' and channel or from, to == '.' and channel or to
+    countMove(string.byte(categories, at) - 33 .. ':', before, after)
+    countMove('*:', before, after)
+    countMove('@' .. channel .. ':', before, after)
+    -- From held to issuing the letter stays, but whoever follows the hold listens to its seats.
+    letters[at] = after == 'i' and 'h' or after
+    noteLetter(first + at - 1, letters[at])
+  end
+  redis.call('SETRANGE', key('status'), first, table.concat(letters))
+end
+
+-- `from` and `to` are letters as they are counted; '.' stands for free, whatever the channel of a seat.
+local function moveSeats(list, from, to)
+  local first = 1
+  for at = 1, #list do
+    if list[at + 1] ~= list[at] + 1 then
+      moveNeighbours(list[first], list[at], from, to)
+      first = at + 1
+    end
+  end
+end
+
+-- Free seats belong to no hold.
+local function vacate(list, from)
+  moveSeats(list, from, '.')
+  redis.call('HDEL', key('seats'), unpack(list))
 end
 
 -- The seat moves to another channel, in whatever state it is.
@@ -50,20 +74,21 @@ local function recastSeat(index, to)
   redis.call('SETRANGE', key('channels'), index, to)
   local letter = redis.call('GETRANGE', key('status'), index, index)
   castOff[from] = true
-  touchRun(index)
+  touchRuns(index, index)
   if letter == from then
     local category = string.byte(redis.call('GETRANGE', key('categories'), index, index)) - 33
     countMove(category .. ':', from, to)
     countMove('*:', from, to)
     addCount('@' .. from .. ':' .. from, -1)
     addCount('@' .. to .. ':' .. to, 1)
-    return setLetter(index, to)
+    redis.call('SETRANGE', key('status'), index, to)
+    return noteLetter(index, to)
   end
   local counted = letter
   if letter == 'h' and redis.call('HGET', key('hold:' .. redis.call('HGET', key('seats'), index)), 'state') == 'ISSUING' then counted = 'i' end
   addCount('@' .. from .. ':' .. counted, -1)
   addCount('@' .. to .. ':' .. counted, 1)
-  setLetter(index, letter)
+  noteLetter(index, letter)
 end
 
 -- The record of a run: first seat, seats, category, places of it in the lists of the category and of the section, section, focus.
@@ -95,7 +120,6 @@ end
 
 -- Brings the tables of best-available up to date with the runs in which a seat became free or taken.
 local function refit()
-  local reserved = redis.call('HGET', KEYS[1], 'reserved') or ''
   for packed in pairs(touchedRuns) do
     local run = readRun(struct.unpack('>I3', packed))
     local text = redis.call('GETRANGE', key('status'), run.start, run.start + run.length - 1)
@@ -114,15 +138,15 @@ end
 -- moved to this channel. `holdId`: whose watchers are to look again although its own seats may not be among those that moved.
 local function publishSeats(recast, holdId)
   refit()
-  local counted = false
-  for field, by in pairs(countChanges) do
-    if by ~= 0 then
-      redis.call('HINCRBY', key('counts'), field, by)
-      counted = true
-    end
+  local fields = {}
+  for field, by in pairs(countChanges) do if by ~= 0 then fields[#fields + 1] = field end end
+  if #changed == 0 and #fields == 0 then return end
+  if #fields > 0 then
+    local counts, values = redis.call('HMGET', key('counts'), unpack(fields)), {}
+    for i, field in ipairs(fields) do values[2 * i - 1], values[2 * i] = field, int(tonumber(counts[i] or 0) + countChanges[field]) end
+    redis.call('HSET', key('counts'), unpack(values))
   end
   countChanges = {}
-  if #changed == 0 and not counted then return end
   redis.call('HSET', KEYS[1], 'version', int(version + 1))
   local letters = {}
   for i, index in ipairs(changed) do letters[i] = changedLetters[index] end
@@ -140,12 +164,20 @@ local function publishHold(id)
 end
 
 -- Seats of a person, held and bought (p); live holds (|holds); seats held and not bought (|held) with the sum of the instants since when
--- (|since), from which follow the seat-milliseconds they have been held by now.
+-- (|since), from which follow the seat-milliseconds they have been held by now; how long an admission lasts at least (|until).
 local function countHold(person, seats, since, sign)
-  redis.call('HINCRBY', key('people'), person, int(sign * seats))
-  redis.call('HINCRBY', key('people'), person .. '|holds', int(sign))
-  redis.call('HINCRBY', key('people'), person .. '|held', int(sign * seats))
-  redis.call('HINCRBY', key('people'), person .. '|since', int(sign * seats * since))
+  local own, holds, held, sinceSum = person, person .. '|holds', person .. '|held', person .. '|since'
+  local p = redis.call('HMGET', key('people'), own, holds, held, sinceSum)
+  redis.call('HSET', key('people'), own, int(tonumber(p[1] or 0) + sign * seats), holds, int(tonumber(p[2] or 0) + sign),
+    held, int(tonumber(p[3] or 0) + sign * seats), sinceSum, int(tonumber(p[4] or 0) + sign * seats * since))
+  if tonumber(p[2] or 0) + sign <= 0 then redis.call('HDEL', key('people'), person .. '|until') end
+end
+
+-- The entry of a person whose admission lasts, or nil.
+local function admittedEntry(person)
+  local entry = redis.call('HGET', key('persons'), person)
+  local endsAt = entry and redis.call('ZSCORE', key('admitted'), entry)
+  return endsAt and clock < tonumber(endsAt) and entry or nil
 end
 
 -- Whoever is admitted and holds nothing looks for seats.
@@ -155,27 +187,33 @@ local function noteShopping(person)
   if entry and redis.call('ZSCORE', key('admitted'), entry) then redis.call('SADD', key('shopping'), entry) end
 end
 
--- Seat-milliseconds held without buying; they are forgiven at a steady pace.
-local function spentBy(person, refillPerMs)
-  local p = redis.call('HMGET', key('people'), person .. '|spent', person .. '|spentAt', person .. '|held', person .. '|since')
+-- An admission does not end while a hold lives: neither the one there is (`entry`), nor one that comes (|until).
+local function keepAdmitted(person, entry, endsAt)
+  if entry then redis.call('ZADD', key('admitted'), 'XX', 'GT', int(endsAt), entry) end
+  if endsAt > tonumber(redis.call('HGET', key('people'), person .. '|until') or 0) then
+    redis.call('HSET', key('people'), person .. '|until', int(endsAt))
+  end
+end
+
+local refillPerMs = tonumber(opened[13]) / 1000000
+
+-- Of a person: seat-milliseconds held without buying, which are forgiven at a steady pace; those of the present holds; seats in all.
+local function spentBy(person)
+  local p = redis.call('HMGET', key('people'), person .. '|spent', person .. '|spentAt', person .. '|held', person .. '|since', person)
   local spent = math.max(0, tonumber(p[1] or 0) - (clock - tonumber(p[2] or clock)) * refillPerMs)
-  return spent, tonumber(p[3] or 0) * clock - tonumber(p[4] or 0)
+  return spent, tonumber(p[3] or 0) * clock - tonumber(p[4] or 0), tonumber(p[5] or 0)
 end
 
 -- Gives back all seats of a hold and leaves its hash as a tombstone in `state`. `until` is when it ended by the clock of the sale.
 local function endHold(id, hold, state, from, untilClock, tombstoneMs)
   local list = numbers(hold.seats)
-  for _, index in ipairs(list) do
-    moveSeat(index, from, '.')
-    redis.call('HDEL', key('seats'), index)
-  end
+  vacate(list, from)
   redis.call('HSET', key('hold:' .. id), 'state', state, 'endedAt', int(now))
   redis.call('PEXPIRE', key('hold:' .. id), tombstoneMs)
   redis.call('ZREM', key('deadlines'), id)
   redis.call('ZREM', key('payments'), id)
   countHold(hold.owner, #list, tonumber(hold.heldAt), -1)
-  local refill = tonumber(redis.call('HGET', KEYS[1], 'hoardRefillMicro')) / 1000000
-  local spent = spentBy(hold.owner, refill)
+  local spent = spentBy(hold.owner)
   redis.call('HSET', key('people'), hold.owner .. '|spent', int(spent + #list * math.max(0, untilClock - tonumber(hold.heldAt))),
     hold.owner .. '|spentAt', int(clock))
   noteShopping(hold.owner)

@@ -31,7 +31,8 @@ local complete = drawn >= lobbySize
 if complete then
   phase = 'OPEN'
   redis.call('HSET', KEYS[1], 'phase', phase)
-  redis.call('DEL', key('lobby'))
+  -- In the background: freeing a large list takes longer than anybody may wait.
+  redis.call('UNLINK', key('lobby'))
 end
 publishLine(complete, complete)
 return { 'OK', int(now), int(drawn), int(lobbySize) }

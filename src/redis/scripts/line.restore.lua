@@ -24,7 +24,10 @@ local function restore(entry, person, number, state, since, endsAt)
   if number > tonumber(redis.call('HGET', key('line'), 'oldNumbers')) then return false end
   if number == 0 and phase ~= 'LOBBY' then return false end
   if place and place.state == 'A' then return false end
-  if place and place.state == 'W' then endPlace(known, place, 'L') end
+  if place and place.state == 'W' then
+    if place.number <= number then return false end
+    endPlace(known, place, 'L')
+  end
   redis.call('HSET', key('persons'), person, entry)
   redis.call('HSET', key('attached'), entry, ARGV[2] == '@' and '@' .. int(clock + tonumber(ARGV[3])) or ARGV[2])
   place = { number = number, person = person, state = 'W', since = since }

@@ -10,8 +10,10 @@ Result  OK, now | WRONG_EPOCH
 local letter = ARGV[2]
 if letter ~= '.' then redis.call('HSET', KEYS[1], 'hasChannels', 1) end
 if string.find(letter, '%u') then
-  local reserved = redis.call('HGET', KEYS[1], 'reserved') or ''
-  if ARGV[4] ~= '' and not string.find(reserved, letter, 1, true) then redis.call('HSET', KEYS[1], 'reserved', reserved .. letter) end
+  if ARGV[4] ~= '' and not string.find(reserved, letter, 1, true) then
+    reserved = reserved .. letter
+    redis.call('HSET', KEYS[1], 'reserved', reserved)
+  end
   redis.call('HSET', KEYS[1], 'release:' .. letter, ARGV[3])
 end
 for _, index in ipairs(numbers(ARGV[4])) do recastSeat(index, letter) end

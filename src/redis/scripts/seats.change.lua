@@ -28,8 +28,7 @@ if hold.state == 'EXPIRED' then return { 'EXPIRED', int(now) } end
 if hold.state ~= 'HELD' then return { 'WRONG_STATE', int(now), hold.state } end
 if phase == 'CLOSED' then return { 'SALE_CLOSED', int(now) } end
 if pausedAt then return { 'PAUSED', int(now) } end
-local _, isAdmitted = admissionOf(person)
-if redis.call('HGET', KEYS[1], 'waitingRoom') ~= 'NEVER' and not isAdmitted then return { 'NOT_ADMITTED', int(now) } end
+if waitingRoom ~= 'NEVER' and not admittedEntry(person) then return { 'NOT_ADMITTED', int(now) } end
 
 local own = numbers(hold.seats)
 local function exceedsLimit()
@@ -46,10 +45,8 @@ end
 
 -- The own seats are free for the search; nobody else sees that, because a script is one step.
 local wasOwn = {}
-for _, index in ipairs(own) do
-  wasOwn[index] = true
-  moveSeat(index, 'h', '.')
-end
+for _, index in ipairs(own) do wasOwn[index] = true end
+moveSeats(own, 'h', '.')
 refit()
 
 local seats, dead, failure = nil, {}, nil
@@ -72,13 +69,13 @@ else
 end
 
 if failure then
-  for _, index in ipairs(own) do moveSeat(index, '.', 'h') end
+  moveSeats(own, '.', 'h')
   refit()
   return failure
 end
 
 for other in pairs(dead) do expireHold(other, tombstoneMs) end
-for _, index in ipairs(own) do redis.call('HDEL', key('seats'), index) end
+redis.call('HDEL', key('seats'), unpack(own))
 takeSeats(seats, holdId, {}, 'h', tombstoneMs)
 -- A seat that was kept has not moved.
 local moved, isKept = {}, {}

@@ -13,11 +13,8 @@ if hold.state == 'EXPIRED' then return { 'EXPIRED', int(now) } end
 if hold.orderId == ARGV[5] and hold.state ~= 'RELEASED' then return describeHold(ARGV[2]) end
 if hold.state ~= 'HELD' then return { 'WRONG_STATE', int(now), hold.state } end
 if phase == 'CLOSED' then return { 'SALE_CLOSED', int(now) } end
-local entry = redis.call('HGET', key('persons'), ARGV[3])
-if redis.call('HGET', KEYS[1], 'waitingRoom') ~= 'NEVER' then
-  local endsAt = entry and redis.call('ZSCORE', key('admitted'), entry)
-  if not endsAt or clock >= tonumber(endsAt) then return { 'NOT_ADMITTED', int(now) } end
-end
+local entry = admittedEntry(ARGV[3])
+if waitingRoom ~= 'NEVER' and not entry then return { 'NOT_ADMITTED', int(now) } end
 local freeAt = now + tonumber(ARGV[7])
 redis.call('HSET', key('hold:' .. ARGV[2]), 'state', 'CHECKOUT', 'orderId', ARGV[5], 'payBy', int(now + tonumber(ARGV[6])), 'freeAt', int(freeAt))
 redis.call('ZREM', key('deadlines'), ARGV[2])

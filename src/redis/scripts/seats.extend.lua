@@ -24,7 +24,6 @@ end
 extensions = string.sub(extensions .. ',' .. ARGV[6], -512)
 redis.call('HSET', holdKey, 'expiresAt', int(target), 'freeAt', int(target), 'extensions', extensions)
 redis.call('ZADD', key('deadlines'), int(target), ARGV[2])
-local entry = redis.call('HGET', key('persons'), ARGV[3])
-if entry then redis.call('ZADD', key('admitted'), 'XX', 'GT', int(target), entry) end
+keepAdmitted(ARGV[3], admittedEntry(ARGV[3]), target)
 publishHold(ARGV[2])
 return describeHold(ARGV[2])

@@ -16,10 +16,7 @@ if hold.state == 'CHECKOUT' or hold.state == 'ISSUING' then
   endHold(id, hold, 'RELEASED', hold.state == 'ISSUING' and 'i' or 'h', clock, tonumber(ARGV[4]))
 elseif hold.state == 'RETURNING' then
   local seats = numbers(hold.seats)
-  for _, index in ipairs(seats) do
-    moveSeat(index, 'r', '.')
-    redis.call('HDEL', key('seats'), index)
-  end
+  vacate(seats, 'r')
   redis.call('HSET', key('hold:' .. id), 'state', 'RETURNED', 'endedAt', int(now))
   redis.call('PEXPIRE', key('hold:' .. id), ARGV[4])
   redis.call('HINCRBY', key('people'), hold.owner, -#seats)

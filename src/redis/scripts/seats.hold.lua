@@ -33,17 +33,15 @@ local recoveredInMs = recovering and tonumber(opened[11]) - now
 if phase == 'LOBBY' and recovering and now >= tonumber(opened[6]) then return { 'RECOVERING', int(now), int(recoveredInMs) } end
 if phase == 'LOBBY' or phase == 'DRAWING' then return { 'SALE_NOT_OPEN', int(now), opened[6] } end
 
-local entry, isAdmitted = admissionOf(person)
-local room = redis.call('HGET', KEYS[1], 'waitingRoom')
+local entry = admittedEntry(person)
 local line
-if room ~= 'NEVER' and not isAdmitted then
+if waitingRoom ~= 'NEVER' and not entry then
   if recovering then return { 'RECOVERING', int(now), int(recoveredInMs) } end
   line = readAdmission()
-  if (room == 'ALWAYS' and phase ~= 'SOLD_OUT') or not isDoorOpen(line) then return { 'NOT_ADMITTED', int(now) } end
+  if (waitingRoom == 'ALWAYS' and phase ~= 'SOLD_OUT') or not isDoorOpen(line) then return { 'NOT_ADMITTED', int(now) } end
 end
 
-local refillPerMs = tonumber(redis.call('HGET', KEYS[1], 'hoardRefillMicro')) / 1000000
-local function refusal() return overLimit(person, quantity, tonumber(ARGV[14]), tonumber(ARGV[15]), refillPerMs) end
+local function refusal() return overLimit(person, quantity, tonumber(ARGV[14]), tonumber(ARGV[15])) end
 
 -- Named seats are judged one by one. Whoever searches, or may have expired holds of their own, needs everything collected first.
 if kind ~= 'seats' or refusal() then
@@ -76,8 +74,10 @@ end
 
 if line then
   entry = walkIn(line, person, ARGV[18])
-  if not entry then return { 'NUMBERS', int(now) } end
-  isAdmitted = true
+  if not entry then
+    publishLine(false)
+    return { 'NUMBERS', int(now) }
+  end
 end
 takeSeats(seats, holdId, dead, 'h', tombstoneMs)
 local expiresAt = clock + tonumber(ARGV[5])
@@ -86,11 +86,8 @@ redis.call('HSET', key('hold:' .. holdId), 'owner', person, 'generation', genera
   'extensionsEndAt', int(clock + tonumber(ARGV[6])), 'digest', ARGV[4], 'prices', ARGV[13])
 redis.call('ZADD', key('deadlines'), int(expiresAt), holdId)
 countHold(person, #seats, clock, 1)
-if isAdmitted then
-  redis.call('SREM', key('shopping'), entry)
-  -- An admission does not end while a hold lives.
-  redis.call('ZADD', key('admitted'), 'XX', 'GT', int(expiresAt), entry)
-end
+if entry then redis.call('SREM', key('shopping'), entry) end
+keepAdmitted(person, entry, expiresAt)
 publishSeats()
 publishLine(false)
 return describeHold(holdId)

@@ -14,7 +14,7 @@ local seats = numbers(ARGV[5])
 if hold.orderId == ARGV[3] then
   if hold.state == 'ISSUING' or hold.state == 'SOLD' then return { 'OK', int(now), hold.fence } end
   if hold.state == 'CHECKOUT' then
-    for _, index in ipairs(seats) do moveSeat(index, 'h', 'i') end
+    moveSeats(seats, 'h', 'i')
     redis.call('HSET', holdKey, 'state', 'ISSUING')
     redis.call('PERSIST', holdKey)
     redis.call('ZREM', key('payments'), ARGV[2])
@@ -33,5 +33,7 @@ redis.call('HSET', holdKey, 'owner', ARGV[4], 'generation', generation, 'fence',
 redis.call('HSETNX', holdKey, 'digest', '')
 redis.call('PERSIST', holdKey)
 countHold(ARGV[4], #seats, clock, 1)
+local entry = redis.call('HGET', key('persons'), ARGV[4])
+if entry then redis.call('SREM', key('shopping'), entry) end
 publishSeats()
 return { 'OK', int(now), int(version) }

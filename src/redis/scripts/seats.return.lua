@@ -14,7 +14,7 @@ for _, index in ipairs(seats) do
   if letter == 's' then toMove[#toMove + 1] = index end
 end
 if #toMove == 0 then return { 'OK', int(now) } end
-for _, index in ipairs(toMove) do moveSeat(index, 's', 'r') end
+moveSeats(toMove, 's', 'r')
 for category, minor in string.gmatch(ARGV[6], '(%d+):(%d+)') do redis.call('HINCRBY', key('counts'), category .. ':revenue', '-' .. minor) end
 local holdKey = key('hold:' .. ARGV[2])
 redis.call('HSET', holdKey, 'owner', ARGV[4], 'generation', generation, 'state', 'RETURNING', 'orderId', ARGV[3], 'seats', ARGV[5], 'prices', ARGV[7],

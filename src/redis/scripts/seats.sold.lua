@@ -13,7 +13,7 @@ if hold.orderId ~= ARGV[3] then return { 'NOT_ISSUING', int(now) } end
 if hold.state == 'SOLD' then return { 'OK', int(now) } end
 if hold.state ~= 'ISSUING' then return { 'NOT_ISSUING', int(now) } end
 local seats, person = numbers(hold.seats), ARGV[4]
-for _, index in ipairs(seats) do moveSeat(index, 'i', 's') end
+moveSeats(seats, 'i', 's')
 redis.call('HSET', holdKey, 'state', 'SOLD', 'endedAt', int(now))
 redis.call('PEXPIRE', holdKey, ARGV[6])
 local revenue = 0
