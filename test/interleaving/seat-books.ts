@@ -14,7 +14,7 @@ local base = string.sub(KEYS[1], 1, -5) .. generation .. ':'
 local status, channels = redis.call('GET', base .. 'status'), redis.call('GET', base .. 'channels')
 local categories = redis.call('GET', base .. 'categories')
 local letterOf = { HELD = 'h', CHECKOUT = 'h', ISSUING = 'i', SOLD = 's', RETURNING = 'r' }
-local tally, people, has = {}, {}, {}
+local tally, people, has, counted = {}, {}, {}, {}
 local function add(map, field, by) map[field] = (map[field] or 0) + by end
 
 for _, name in ipairs(redis.call('KEYS', string.gsub(base, '[%[%]%*%?]', '\\\\%0') .. 'hold:*')) do
@@ -59,12 +59,15 @@ for field, count in pairs(tally) do return 'the count ' .. field .. ' is missing
 local stored = redis.call('HGETALL', base .. 'people')
 for at = 1, #stored, 2 do
   local field, number = stored[at], tonumber(stored[at + 1])
-  if not string.find(field, '|spent') then
+  if string.find(field, '|until') then
+    local holder = string.match(field, '^(.*)|')
+    if not people[holder .. '|holds'] then return field .. ' is kept of somebody who holds nothing' end
+  elseif not string.find(field, '|spent') then
     if number ~= (people[field] or 0) then return 'of ' .. field .. ' is counted ' .. number .. ', the holds say ' .. (people[field] or 0) end
-    people[field] = nil
+    counted[field] = true
   end
 end
-for field, number in pairs(people) do if number ~= 0 then return 'of ' .. field .. ' nothing is counted, the holds say ' .. number end end
+for field, number in pairs(people) do if number ~= 0 and not counted[field] then return 'of ' .. field .. ' nothing is counted, the holds say ' .. number end end
 return ''`;
 
 type Booked = Redis & { checkSeatBooks?(meta: string): Promise<string> };
