@@ -1,0 +1,106 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Program, SetupError, startProgram } from '../../sandbox/services/process.js';
+import { root, type Stores } from '../support/stores.js';
+
+export interface WatcherPlan {
+  readonly socketUrl: string;
+  readonly localAddress: string;
+  /** JSON: `people`, each with a session token and the id of the own place. */
+  readonly peopleFile: string;
+}
+
+export type WatcherCommand = { readonly serial: number } & (
+  | { readonly type: 'open'; readonly plan: WatcherPlan }
+  | { readonly type: 'mark' | 'report' }
+);
+
+export interface WatcherReport {
+  readonly open: number;
+  /** Sockets that were closed, and streams that ended, though nobody asked for it. */
+  readonly lost: number;
+  readonly failed: number;
+  readonly messages: number;
+  /** Those who wait, by what they were told last. */
+  readonly waiting: number;
+  /** Those who have been told a position since the mark. */
+  readonly told: number;
+  readonly halfToldAtMs: number;
+  readonly lastToldAtMs: number;
+  readonly loopDelayP99Ms: number;
+  readonly loopDelayMaxMs: number;
+}
+
+interface Member {
+  readonly program: Program;
+  readonly answers: Map<number, (report: WatcherReport) => void>;
+}
+
+/** Those who wait, in processes of their own: what they take of the machine is theirs. */
+export class Crowd {
+  readonly #members: Member[] = [];
+  #serial = 0;
+
+  /** Everybody has a socket and a stream when this resolves. */
+  async open(
+    stores: Stores,
+    options: {
+      readonly url: string;
+      readonly processes: number;
+      readonly people: readonly { readonly token: string; readonly entryId: string }[];
+    },
+  ): Promise<void> {
+    const { url, processes, people } = options;
+    const socketUrl = `${url.replace(/^http/, 'ws')}/graphql`;
+    const opening: Promise<WatcherReport>[] = [];
+    for (let process = 0; process < processes; process += 1) {
+      const peopleFile = join(stores.home, `people-${process}.json`);
+      writeFileSync(peopleFile, JSON.stringify({ people: people.filter((_, at) => at % processes === process) }));
+      const member = await startMember(stores);
+      this.#members.push(member);
+      // One address has too few ports for all of them.
+      const plan = { socketUrl, localAddress: `127.0.0.${2 + process}`, peopleFile };
+      opening.push(this.#ask(member, (serial) => ({ serial, type: 'open', plan })));
+    }
+    await Promise.all(opening);
+  }
+
+  /** From here on it counts who is told something. */
+  async mark(): Promise<void> {
+    await this.#askAll('mark');
+  }
+
+  report(): Promise<WatcherReport[]> {
+    return this.#askAll('report');
+  }
+
+  #askAll(type: 'mark' | 'report'): Promise<WatcherReport[]> {
+    return Promise.all(this.#members.map((member) => this.#ask(member, (serial) => ({ serial, type }))));
+  }
+
+  async #ask(member: Member, command: (serial: number) => WatcherCommand): Promise<WatcherReport> {
+    this.#serial += 1;
+    const serial = this.#serial;
+    const answer = new Promise<WatcherReport>((resolve) => member.answers.set(serial, resolve));
+    member.program.child.send(command(serial));
+    const ended = member.program.ended.then((reason): never => {
+      throw new SetupError(`a process of watchers ended by itself (${reason})`);
+    });
+    return Promise.race([answer, ended]);
+  }
+}
+
+async function startMember(stores: Stores): Promise<Member> {
+  const program = await startProgram(process.execPath, ['--import', 'tsx', 'bench/recovery/watchers.ts'], {
+    stopSignal: 'SIGTERM',
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  stores.onStop(() => program.stop(2_000));
+  const answers: Member['answers'] = new Map();
+  program.child.on('message', ({ serial, report }: { serial: number; report: WatcherReport }) => {
+    answers.get(serial)?.(report);
+    answers.delete(serial);
+  });
+  return { program, answers };
+}
