@@ -336,7 +336,8 @@ export class LineMirror<P> {
     this.#reading = true;
     let ids: string[] = [];
     try {
-      while (this.#moved.size > 0 && !this.#stale) {
+      // Places that have not been put back yet would seem to be gone.
+      while (this.#moved.size > 0 && !this.#stale && this.#served === this.#generation) {
         const generation = this.#generation;
         ids = [...this.#moved].slice(0, limits.presenceBatch);
         for (const id of ids) this.#moved.delete(id);

@@ -182,31 +182,33 @@ function packPlaces(image: InventoryImage): ReadonlyMap<string, Buffer | string>
 
 const letterOf = { CHECKOUT: 'h', ISSUING: 'i', SOLD: 's', RETURNING: 'r' } as const;
 
-/** Seats, holds, people and counts as the ledger's holds make them. */
+/** Letters, people and counts as the ledger's holds make them. */
 function takeStock(image: InventoryImage, clockMs: number) {
   const letters = [...image.channels];
-  const seats: string[] = [];
   const people = new Map<string, number>();
   const counts = new Map<string, number>();
   const add = (map: Map<string, number>, field: string, by: number) => map.set(field, (map.get(field) ?? 0) + by);
-  for (const { holdId, person, state, seats: own } of image.holds) {
-    for (const index of own) {
-      letters[index] = letterOf[state];
-      seats.push(String(index), holdId);
-    }
+  for (const { person, state, seats: own } of image.holds) {
+    for (const index of own) letters[index] = letterOf[state];
     add(people, person, own.length);
     if (state !== 'CHECKOUT' && state !== 'ISSUING') continue;
     add(people, `${person}|holds`, 1);
     add(people, `${person}|held`, own.length);
     add(people, `${person}|since`, own.length * clockMs);
   }
+  // Few kinds of seats among very many: counted by kind first.
+  const kinds = new Map<number, number>();
   for (const [index, letter] of letters.entries()) {
-    add(counts, `${image.categories[index]}:${letter}`, 1);
-    add(counts, `*:${letter}`, 1);
-    add(counts, `@${image.channels[index]}:${letter}`, 1);
+    const codes = (letter.charCodeAt(0) << 8) | image.channels.charCodeAt(index);
+    const kind = (image.categories[index]! << 16) | codes;
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  for (const [kind, seats] of kinds) {
+    const [letter, channel] = [String.fromCharCode((kind >> 8) & 255), String.fromCharCode(kind & 255)];
+    for (const scope of [kind >> 16, '*', `@${channel}`]) add(counts, `${scope}:${letter}`, seats);
   }
   for (const [category, minor] of image.revenue) counts.set(`${category}:revenue`, minor);
-  return { status: letters.join('').replaceAll('i', 'h'), seats, people, counts };
+  return { status: letters.join('').replaceAll('i', 'h'), people, counts };
 }
 
 /**
@@ -219,7 +221,7 @@ export async function loadInventory(client: Redis, image: InventoryImage): Promi
   const nowMs = image.notBeforeMs;
   const pausedForMs = sale.pausedAtMs === null ? 0 : Math.max(0, nowMs - sale.pausedAtMs);
   const clockMs = nowMs - sale.pausedMs - Math.min(pausedForMs, limits.pauseMaxMs);
-  const { status, seats, people, counts } = takeStock(image, clockMs);
+  const { status, people, counts } = takeStock(image, clockMs);
   const tables = [...packRuns(image, status), ...packPlaces(image)];
   const pipeline = client.pipeline();
   // What an earlier try of this very generation has left.
@@ -229,26 +231,10 @@ export async function loadInventory(client: Redis, image: InventoryImage): Promi
   pipeline.set(keys.categories, Buffer.from(image.categories.map((category) => category + 33)));
   for (const [key, value] of tables) pipeline.set(key, value);
   if (tables.length > 0) pipeline.sadd(keys.tables, ...tables.map(([key]) => key));
-  for (const hold of image.holds) {
-    if (hold.state === 'SOLD' && hold.rememberMs <= 0) continue;
-    pipeline.hset(keys.hold(hold.holdId), {
-      owner: hold.person,
-      generation: ref.generation,
-      fence: hold.fence,
-      state: hold.state,
-      seats: hold.seats.join(','),
-      orderId: hold.orderId,
-      prices: hold.prices,
-      digest: '',
-      createdAt: nowMs,
-      heldAt: clockMs,
-      payBy: hold.payByMs,
-      freeAt: hold.freeAtMs,
-    });
-    if (hold.state === 'SOLD') pipeline.pexpire(keys.hold(hold.holdId), hold.rememberMs);
-    if (hold.state === 'CHECKOUT') pipeline.zadd(keys.payments, hold.freeAtMs, hold.holdId);
+  for (let at = 0; at < image.holds.length; at += loadBatch) {
+    const batch = JSON.stringify(image.holds.slice(at, at + loadBatch).map(packHold));
+    pipeline.eval(holdsScript, 3, keys.seats, keys.payments, keys.hold(''), batch, ref.generation, nowMs, clockMs);
   }
-  for (let at = 0; at < seats.length; at += loadBatch) pipeline.hset(keys.seats, ...seats.slice(at, at + loadBatch));
   if (people.size > 0) pipeline.hset(keys.people, people);
   pipeline.hset(keys.counts, counts);
   if (image.minutes.size > 0) pipeline.hset(keys.minutes, image.minutes);
@@ -294,7 +280,40 @@ function goneUpTo(last: number): Buffer {
   return bitmap;
 }
 
-const loadBatch = 10_000;
+/** Holds loaded by one call, which keeps Redis busy for a few milliseconds. */
+const loadBatch = 500;
+
+/** Without many small strings: a large hall has tens of thousands of holds. An empty state: only the seats are known by it. */
+const packHold = (hold: LedgerHold) => [
+  hold.holdId,
+  hold.seats.join(','),
+  hold.state === 'SOLD' && hold.rememberMs <= 0 ? '' : hold.state,
+  hold.person,
+  String(hold.fence),
+  hold.orderId,
+  hold.prices,
+  String(hold.payByMs),
+  String(hold.freeAtMs),
+  String(hold.state === 'SOLD' ? Math.round(hold.rememberMs) : 0),
+];
+
+const holdsScript = `#!lua
+for _, hold in ipairs(cjson.decode(ARGV[1])) do
+  local id, seats, state, owner, fence, orderId, prices, payBy, freeAt, remember = unpack(hold)
+  local owners = {}
+  for index in string.gmatch(seats, '%d+') do
+    owners[#owners + 1] = index
+    owners[#owners + 1] = id
+  end
+  redis.call('HSET', KEYS[1], unpack(owners))
+  if state ~= '' then
+    redis.call('HSET', KEYS[3] .. id, 'owner', owner, 'generation', ARGV[2], 'fence', fence, 'state', state, 'seats', seats,
+      'orderId', orderId, 'prices', prices, 'digest', '', 'createdAt', ARGV[3], 'heldAt', ARGV[4], 'payBy', payBy, 'freeAt', freeAt)
+    if remember ~= '0' then redis.call('PEXPIRE', KEYS[3] .. id, remember) end
+    if state == 'CHECKOUT' then redis.call('ZADD', KEYS[2], freeAt, id) end
+  end
+end
+return 1`;
 
 /** The instant Redis judges by, in milliseconds. */
 export async function redisNowMs(client: Redis): Promise<number> {

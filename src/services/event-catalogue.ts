@@ -99,7 +99,7 @@ export class EventCatalogue {
     return {
       event,
       ref: { eventId, generation: inventory.generation },
-      hall: await this.#hall(eventId, inventory.layoutVersion),
+      hall: await this.hall(eventId, inventory.layoutVersion),
       prices,
       priceList: encodePriceList(event.currency, prices),
       channels: new Map(channels.map((channel) => [channel.letter, channel])),
@@ -107,7 +107,8 @@ export class EventCatalogue {
     };
   }
 
-  async #hall(eventId: string, layoutVersion: number): Promise<Hall> {
+  /** The facts of one version of a layout, which never change. */
+  async hall(eventId: string, layoutVersion: number): Promise<Hall> {
     const key = `${eventId}:${layoutVersion}`;
     const known = this.#halls.get(key);
     if (known !== undefined) return known;

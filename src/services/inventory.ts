@@ -2,9 +2,9 @@ import type { EntityManager } from 'typeorm';
 import { inTransaction, lockInventory } from '../database/transaction.js';
 import { type Refusal, refuse } from '../domain/errors.js';
 import { hoardBudgetMs } from '../domain/hoarding.js';
-import { categoryOf, type Layout } from '../domain/layout.js';
+import type { Layout } from '../domain/layout.js';
 import { accessibleStretches, seatRuns } from '../domain/seat-runs.js';
-import { Event, EventChannel, Inventory, LayoutVersion } from '../entities/events.js';
+import { Event, EventChannel, Inventory } from '../entities/events.js';
 import { limits } from '../limits.js';
 import { identify } from '../redis/connections.js';
 import {
@@ -173,7 +173,7 @@ export class InventoryService {
   ): Promise<InventoryImage> {
     const { event, inventory, sale, server, nowMs } = at;
     const { eventId, generation, layoutVersion } = inventory;
-    const layout = await manager.findOneByOrFail(LayoutVersion, { eventId, version: layoutVersion });
+    const { layout, categories } = await this.#events.hall(eventId, layoutVersion);
     const channels = await manager.findBy(EventChannel, { eventId });
     const owners: OwnerRow[] = await manager.query(ownersSql, [eventId]);
     const open = owners.filter(({ owned }) => owned === 'PENDING');
@@ -183,7 +183,6 @@ export class InventoryService {
     );
     const grantedUntilMs = this.#platform.clock.nowMs() + limits.checkoutTtlMs;
     await manager.query(regrantSql, [eventId, generation, new Date(grantedUntilMs), limits.settleGraceMs]);
-    const { document } = layout;
     const focalPoint =
       event.focalX === null || event.focalY === null ? undefined : { x: event.focalX, y: event.focalY };
     const { admitPerSecond, activeCap, waitingRoom } = event;
@@ -194,16 +193,16 @@ export class InventoryService {
       opensAtMs: event.saleOpensAt.getTime(),
       line: { admitPerSecond, activeCap, waitingRoom },
       sale,
-      categories: categoryOf(document),
+      categories,
       channels: inventory.channels,
       releases: new Map(
         channels.flatMap(({ letter, releaseAt }) =>
           releaseAt === null ? [] : [[letter, releaseAt.getTime()] as const],
         ),
       ),
-      runs: seatRuns(document, focalPoint),
-      stretches: accessibleStretches(document, focalPoint),
-      standing: standingAreas(document),
+      runs: seatRuns(layout, focalPoint),
+      stretches: accessibleStretches(layout, focalPoint),
+      standing: standingAreas(layout),
       holds: owners.map((owner) => ledgerHold(owner, { grantedUntilMs, nowMs })),
       ...sold(owners),
       hoardRefillPerMs: hoardBudgetMs(event) / limits.hoardRefillMs,
