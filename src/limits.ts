@@ -23,7 +23,7 @@ export const limits = {
   idempotencyKeyLength: 200,
 
   // Sockets
-  listenBacklog: 4_096,
+  listenBacklog: 65_535,
   socketSoftBufferedBytes: 262_144,
   socketHardBufferedBytes: 4_194_304,
   socketLaggingMs: 30_000,

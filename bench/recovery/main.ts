@@ -162,7 +162,8 @@ class Recovery {
           halfAtMs: Math.max(...reports.map(({ halfToldAtMs }) => halfToldAtMs)),
           lastAtMs: Math.max(...reports.map(({ lastToldAtMs }) => lastToldAtMs)),
         };
-      if (Date.now() > deadlineMs) throw new Error(`${told} of ${waiting} have been told a position: ${JSON.stringify(reports)}`);
+      if (Date.now() > deadlineMs)
+        throw new Error(`${told} of ${waiting} have been told a position: ${JSON.stringify(reports)}`);
       await pause(200);
     }
   }

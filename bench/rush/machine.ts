@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 /** Processor time and memory of the programs of a run, read from /proc (Linux); elsewhere everything reads 0. */
 export interface ProcessUse {
@@ -21,6 +21,33 @@ interface Meter {
 
 const msPerTick = 10;
 const sampleMs = 1_000;
+
+const listenQueueFile = '/proc/sys/net/core/somaxconn';
+
+/**
+ * So many connections may wait to be accepted. With the usual 4,096 the kernel drops what a crowd sends beyond them, and whoever is dropped
+ * tries again after 1, 3, 7 … 63 s: `docs/operating.md` says to raise it before a large sale. Answers how to put it back.
+ */
+export function widenListenQueue(connections: number): () => void {
+  try {
+    const before = readFileSync(listenQueueFile, 'utf8').trim();
+    if (Number(before) >= connections) return () => undefined;
+    writeFileSync(listenQueueFile, String(connections));
+    return () => writeFileSync(listenQueueFile, before);
+  } catch {
+    // Not Linux, or not allowed: it stays as it is, and the report tells how long connecting took.
+    return () => undefined;
+  }
+}
+
+/** 0: unknown. */
+export function listenQueue(): number {
+  try {
+    return Number(readFileSync(listenQueueFile, 'utf8'));
+  } catch {
+    return 0;
+  }
+}
 
 export class Machine {
   readonly #meters: Meter[] = [];

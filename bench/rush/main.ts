@@ -4,7 +4,7 @@ import { Crowd } from './crowd.js';
 import { openEvent } from './event.js';
 import { Saboteur } from './faults.js';
 import { countMovingOrders, gatherEvidence, readDurability } from './gather.js';
-import { Machine } from './machine.js';
+import { listenQueue, Machine, widenListenQueue } from './machine.js';
 import { type RushOptions, readOptions, UsageError, usage } from './options.js';
 import { describeReport, makeReport, type Report } from './report.js';
 import { SalesWatch } from './sales-watch.js';
@@ -51,7 +51,7 @@ async function rush(options: RushOptions, stack: Stack, crowd: Crowd): Promise<R
 
   await untilSettled(stack.databaseUrl);
   const samples = await sales.finish(salesSettleMs);
-  const database = await readDurability(stack.databaseUrl);
+  const database = { ...(await readDurability(stack.databaseUrl)), 'net.core.somaxconn': String(listenQueue()) };
   // From here on nothing may move: the auditor reads the stores one after the other.
   await stack.stopServer();
   const { databaseUrl, redisUrl, paymentsUrl } = stack;
@@ -89,6 +89,7 @@ async function main(argv: readonly string[]): Promise<number> {
     say(`${error.message}\n\n${usage}`);
     return 2;
   }
+  const narrowListenQueue = widenListenQueue(options.buyers);
   const stack = new Stack(options.keep);
   const crowd = new Crowd();
   const stopped = new Promise<never>((_, reject) => {
@@ -107,6 +108,7 @@ async function main(argv: readonly string[]): Promise<number> {
   } finally {
     await crowd.stop();
     await stack.stop();
+    narrowListenQueue();
   }
 }
 

@@ -38,7 +38,7 @@ export const usage = `npm run rush -- [options]
   --event demo|stadium:N  the demo hall, or a stadium of N seats (demo)
   --seed S                the same seed gives the same buyers (1)
   --ramp S                seconds in which all of them arrive (10)
-  --minutes M             bound of the whole run (15)
+  --minutes M             bound of the whole run (30)
   --load-processes N      processes of buyers (1 per 4,000)
   --server-processes N    WEB_CONCURRENCY of the server (2)
   --admit-per-second N    admissions a second (100)
@@ -89,7 +89,7 @@ function parse(argv: readonly string[]) {
         event: { type: 'string', default: 'demo' },
         seed: { type: 'string', default: '1' },
         ramp: { type: 'string', default: '10' },
-        minutes: { type: 'string', default: '15' },
+        minutes: { type: 'string', default: '30' },
         'load-processes': { type: 'string' },
         'server-processes': { type: 'string', default: '2' },
         'admit-per-second': { type: 'string', default: '100' },

@@ -213,7 +213,7 @@ export function describeReport(report: Report): string {
   return `
 The rush: ${run.buyers} buyers, ${run.event} (${run.seats} places), seed ${run.seed}, ${(run.tookMs / 1_000).toFixed(1)} s
   ${run.serverProcesses} server and ${run.loadProcesses} load processes · provider quota: ${run.providerQuota}
-  Postgres: ${database.join(' · ')}
+  Durability and machine: ${database.join(' · ')}
 
 Ends           ${list(report.ends)}
 Admitted       ${admitted.total}: ${admitted.perSecond}/s, best second ${admitted.bestSecond}
