@@ -210,10 +210,13 @@ export class Settlement {
     });
   }
 
-  async #sold(step: LeasedStep, order: OrderSeats): Promise<void> {
+  /** Answers false where this process did not know the present generation, in which the seats may still be ISSUING. */
+  async #sold(step: LeasedStep, order: OrderSeats): Promise<boolean> {
     // NOT_ISSUING: a rebuild has meanwhile taken the sale from the ledger, or it was told before.
     const sale = { ...order, person: step.personId, revenue: revenueOf(step) };
-    if ((await markSold(this.#platform.redis, sale)) === 'WRONG_EPOCH') await this.#inventory.wrongEpoch(step.eventId);
+    if ((await markSold(this.#platform.redis, sale)) !== 'WRONG_EPOCH') return true;
+    await this.#inventory.wrongEpoch(step.eventId);
+    return false;
   }
 
   /** The tickets are void in the ledger: the seats are no longer sold, and not yet anybody's. */
@@ -244,8 +247,8 @@ export class Settlement {
   }
 
   async #capture(step: LeasedStep): Promise<void> {
-    // Repeated here for a process that died between writing the tickets and telling Redis.
-    await this.#sold(step, await this.#seats(step));
+    // Repeated here for a process that died between writing the tickets and telling Redis. Nothing that gives sold seats back begins before.
+    if (!(await this.#sold(step, await this.#seats(step)))) throw new Later();
     if (step.payment !== 'CAPTURED') {
       const answer = await this.#platform.gateway.captureIntent(step.intentId!, idempotencyKey(step));
       if (answer.kind === 'refused' || answer.kind === 'broken') {
