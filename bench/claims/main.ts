@@ -1,9 +1,10 @@
 import { eventKeys } from '../../src/redis/keys.js';
 import { randomFor } from '../rush/random.js';
 import type { BenchClient } from '../support/client.js';
+import { say } from '../support/command-line.js';
 import { LoopWatch } from '../support/loop-watch.js';
 import type { BenchOptions } from '../support/options.js';
-import { runBench, say } from '../support/program.js';
+import { runBench } from '../support/program.js';
 import { RedisMeter, type Window } from '../support/redis-meter.js';
 import type { Findings, Limit, Table } from '../support/report.js';
 import { spreadOf } from '../support/spread.js';

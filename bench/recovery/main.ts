@@ -1,9 +1,10 @@
 import { SetupError } from '../../sandbox/services/process.js';
 import type { RunningRedis } from '../../sandbox/services/redis.js';
 import { limits } from '../../src/limits.js';
+import { say } from '../support/command-line.js';
 import { LoopWatch } from '../support/loop-watch.js';
 import type { BenchOptions } from '../support/options.js';
-import { runBench, say } from '../support/program.js';
+import { runBench } from '../support/program.js';
 import type { Findings, Table } from '../support/report.js';
 import { type Spread, spreadOf } from '../support/spread.js';
 import type { Stores } from '../support/stores.js';

@@ -1,11 +1,12 @@
 import { SetupError } from '../../sandbox/services/process.js';
+import { runCommand, say } from '../support/command-line.js';
 import { audit } from './auditor.js';
 import { Crowd } from './crowd.js';
 import { openEvent } from './event.js';
 import { Saboteur } from './faults.js';
 import { countMovingOrders, gatherEvidence, readDurability } from './gather.js';
 import { listenQueue, Machine, widenListenQueue } from './machine.js';
-import { type RushOptions, readOptions, UsageError, usage } from './options.js';
+import { type RushOptions, readOptions, usage } from './options.js';
 import { describeReport, makeReport, type Report } from './report.js';
 import { SalesWatch } from './sales-watch.js';
 import { Stack } from './stack.js';
@@ -17,10 +18,6 @@ import { Stack } from './stack.js';
 const progressMs = 5_000;
 const settleMs = 60_000;
 const salesSettleMs = 2_000;
-
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
-}
 
 async function rush(options: RushOptions, stack: Stack, crowd: Crowd): Promise<Report> {
   say('Starting Postgres, Redis, the payment sandbox and the server …');
@@ -76,41 +73,19 @@ async function untilSettled(databaseUrl: string): Promise<void> {
   }
 }
 
-async function main(argv: readonly string[]): Promise<number> {
-  if (argv.includes('--help')) {
-    process.stdout.write(`${usage}\n`);
-    return 0;
-  }
-  let options: RushOptions;
-  try {
-    options = readOptions(argv);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    say(`${error.message}\n\n${usage}`);
-    return 2;
-  }
+await runCommand(usage, readOptions, async (options, stopped) => {
   const narrowListenQueue = widenListenQueue(options.buyers);
   const stack = new Stack(options.keep);
   const crowd = new Crowd();
-  const stopped = new Promise<never>((_, reject) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-      process.on(signal, () => reject(new SetupError(`stopped by ${signal}`)));
-  });
   try {
     const report = await Promise.race([rush(options, stack, crowd), stopped]);
     process.stdout.write(`${describeReport(report)}\n`);
     if (options.keep) process.stdout.write(`\nFiles of the run: ${stack.home}\n`);
     if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
     return report.violations.length === 0 ? 0 : 1;
-  } catch (error) {
-    say(error instanceof SetupError ? error.message : String((error as Error).stack ?? error));
-    return 1;
   } finally {
     await crowd.stop();
     await stack.stop();
     narrowListenQueue();
   }
-}
-
-process.exitCode = await main(process.argv.slice(2));
-process.exit();
+});

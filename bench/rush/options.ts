@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { parseOptions, UsageError, wholeNumber } from '../support/command-line.js';
 
 /** What may go wrong in a rush. */
 export const faultKinds = [
@@ -51,11 +51,9 @@ export const usage = `npm run rush -- [options]
   --keep                  keep the files of the run
   --json                  the report as JSON in the last line`;
 
-export class UsageError extends Error {}
-
 /** Reads the command line; throws UsageError with one line that names the bad option. */
 export function readOptions(argv: readonly string[]): RushOptions {
-  const { values } = parse(argv);
+  const values = parse(argv);
   const buyers = wholeNumber('buyers', values.buyers, 1, 200_000);
   return {
     buyers,
@@ -81,35 +79,25 @@ function defaultCap(buyers: number): number {
 }
 
 function parse(argv: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...argv],
-      options: {
-        buyers: { type: 'string', default: '500' },
-        event: { type: 'string', default: 'demo' },
-        seed: { type: 'string', default: '1' },
-        ramp: { type: 'string', default: '10' },
-        minutes: { type: 'string', default: '30' },
-        'load-processes': { type: 'string' },
-        'server-processes': { type: 'string', default: '2' },
-        'admit-per-second': { type: 'string', default: '100' },
-        'active-cap': { type: 'string' },
-        'provider-quota': { type: 'string', default: 'stripe' },
-        history: { type: 'string' },
-        fault: { type: 'string', multiple: true, default: [] },
-        keep: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-      },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
-
-function wholeNumber(name: string, text: string, low: number, high: number): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= low && value <= high) return value;
-  throw new UsageError(`--${name} takes a whole number from ${low} to ${high}, not ${text}`);
+  return parseOptions({
+    args: [...argv],
+    options: {
+      buyers: { type: 'string', default: '500' },
+      event: { type: 'string', default: 'demo' },
+      seed: { type: 'string', default: '1' },
+      ramp: { type: 'string', default: '10' },
+      minutes: { type: 'string', default: '30' },
+      'load-processes': { type: 'string' },
+      'server-processes': { type: 'string', default: '2' },
+      'admit-per-second': { type: 'string', default: '100' },
+      'active-cap': { type: 'string' },
+      'provider-quota': { type: 'string', default: 'stripe' },
+      history: { type: 'string' },
+      fault: { type: 'string', multiple: true, default: [] },
+      keep: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    },
+  });
 }
 
 function readEvent(text: string): RushOptions['event'] {

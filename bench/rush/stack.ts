@@ -13,6 +13,7 @@ import {
   startProgram,
 } from '../../sandbox/services/process.js';
 import { type RunningRedis, startRedis } from '../../sandbox/services/redis.js';
+import { Startup } from '../support/startup.js';
 import { childrenOf } from './machine.js';
 import type { RushOptions } from './options.js';
 
@@ -46,8 +47,7 @@ export class Stack {
   paymentsUrl = '';
   serverUrl = '';
   #tree: string | null = null;
-  #stopping = false;
-  #starting: Promise<void> = Promise.resolve();
+  readonly #startup = new Startup();
 
   constructor(keep: boolean) {
     this.#keep = keep;
@@ -57,10 +57,12 @@ export class Stack {
 
   /** Postgres and Redis as in earnest: durable. */
   async startStores(): Promise<void> {
-    const postgres = await this.#start(() => startPostgres({ dir: join(this.home, 'postgres'), durable: true }));
+    const postgres = await this.#startup.start(() =>
+      startPostgres({ dir: join(this.home, 'postgres'), durable: true }),
+    );
     this.#parts.push({ ...postgres, name: 'postgres', family: true });
     this.databaseUrl = postgres.url;
-    const redis = await this.#start(() => startRedis({ dir: this.redisDir, durable: true, cacheDir }));
+    const redis = await this.#startup.start(() => startRedis({ dir: this.redisDir, durable: true, cacheDir }));
     this.#parts.push({ ...redis, name: 'redis', family: true });
     this.redisUrl = redis.url;
   }
@@ -78,7 +80,7 @@ export class Stack {
     await this.#killRedis();
     prepare?.(this.redisDir);
     const port = Number(new URL(this.redisUrl).port);
-    const redis = await this.#start(() => startRedis({ dir: this.redisDir, durable: true, cacheDir, port }));
+    const redis = await this.#startup.start(() => startRedis({ dir: this.redisDir, durable: true, cacheDir, port }));
     this.#parts.push({ ...redis, name: 'redis', family: true });
     if (redis.url !== this.redisUrl) throw new SetupError(`port ${port} was taken while Redis was down`);
   }
@@ -184,30 +186,18 @@ export class Stack {
 
   /** Stops what has been started, also in the middle of starting. */
   async stop(): Promise<void> {
-    this.#stopping = true;
-    await this.#starting;
+    await this.#startup.end();
     for (const part of this.#parts.toReversed()) await part.stop();
     if (this.#keep) return;
     rmSync(postgresHome(join(this.home, 'postgres')), { recursive: true, force: true });
     rmSync(this.home, { recursive: true, force: true });
   }
 
-  /** What is being started when somebody says stop is finished first, so that it can be stopped. */
-  async #start<T extends { stop(): Promise<void> }>(start: () => Promise<T>): Promise<T> {
-    if (this.#stopping) throw new SetupError('stopped while starting');
-    const starting = start();
-    this.#starting = starting.then(
-      (part) => (this.#stopping ? part.stop() : undefined),
-      () => undefined,
-    );
-    return starting;
-  }
-
   /** Starts a server of ours; it is ready when it prints a JSON line with `listening`. */
   async #startScript(name: string, script: string, env: Readonly<Record<string, string>>): Promise<string> {
     const logFile = join(this.home, `${name}.log`);
     const log = openSync(logFile, 'a');
-    if (this.#stopping) throw new SetupError('stopped while starting');
+    this.#startup.assertGoing();
     const program: Program = await startProgram(process.execPath, ['--import', 'tsx', script], {
       stopSignal: 'SIGTERM',
       cwd: this.tree === root || name !== 'server' ? root : this.tree,

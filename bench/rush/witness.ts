@@ -15,6 +15,43 @@ export interface HeldSeats {
   readonly seats: readonly { readonly index: number }[];
 }
 
+/** What is written down of a buyer before anything has happened. */
+export function blankRecord(buyer: number, persona: Persona): BuyerRecord {
+  return {
+    buyer,
+    persona,
+    personId: '',
+    entryId: '',
+    stage: 'arrive',
+    end: 'unfinished',
+    endDetail: '',
+    endedAtMs: null,
+    number: null,
+    admitted: false,
+    generation: null,
+    admittedGeneration: null,
+    admittedAtMs: null,
+    waitingSinceMs: null,
+    soldOutAtMs: null,
+    estimates: [],
+    lostHolds: 0,
+    lostAdmissions: 0,
+    lostPlaces: 0,
+    positionMessages: 0,
+    mapMessages: 0,
+    mapGaps: 0,
+    reconnects: 0,
+    contended: 0,
+    silences: [],
+    positionRises: [],
+    repeats: [],
+    beliefs: [],
+    orders: [],
+    tickets: [],
+    refusals: {},
+  };
+}
+
 /** Writes down what one buyer is told, for an auditor who trusts nobody, and notices what should have been told and was not. */
 export class Witness {
   readonly record: BuyerRecord;
@@ -26,39 +63,7 @@ export class Witness {
   #overdueLooks = 0;
 
   constructor(buyer: number, persona: Persona) {
-    this.record = {
-      buyer,
-      persona,
-      personId: '',
-      entryId: '',
-      stage: 'arrive',
-      end: 'unfinished',
-      endDetail: '',
-      endedAtMs: null,
-      number: null,
-      admitted: false,
-      generation: null,
-      admittedGeneration: null,
-      admittedAtMs: null,
-      waitingSinceMs: null,
-      soldOutAtMs: null,
-      estimates: [],
-      lostHolds: 0,
-      lostAdmissions: 0,
-      lostPlaces: 0,
-      positionMessages: 0,
-      mapMessages: 0,
-      mapGaps: 0,
-      reconnects: 0,
-      contended: 0,
-      silences: [],
-      positionRises: [],
-      repeats: [],
-      beliefs: [],
-      orders: [],
-      tickets: [],
-      refusals: {},
-    };
+    this.record = blankRecord(buyer, persona);
   }
 
   sawEntry(entry: QueueEntryPartsFragment): void {

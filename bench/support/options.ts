@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { parseOptions, wholeNumber } from './command-line.js';
 
 /** What every bench can be told. Numbers of its own are in `own`, by name. */
 export interface BenchOptions<Own extends string> {
@@ -24,8 +24,6 @@ export interface OwnOption {
   readonly says: string;
 }
 
-export class UsageError extends Error {}
-
 export function usageOf(name: string, own: Readonly<Record<string, OwnOption>>): string {
   const line = (option: string, says: string) => `  ${option.padEnd(24)}${says}`;
   return [
@@ -46,12 +44,8 @@ export function readOptions<Own extends string>(
 ): BenchOptions<Own> {
   const values = parse(argv, Object.keys(own));
   const quick = values.quick === true;
-  const numberOf = (name: string, fallback: number, low: number, high: number) => {
-    const text = String(values[name] ?? fallback);
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= low && value <= high) return value;
-    throw new UsageError(`--${name} takes a whole number from ${low} to ${high}, not ${text}`);
-  };
+  const numberOf = (name: string, fallback: number, low: number, high: number) =>
+    wholeNumber(name, String(values[name] ?? fallback), low, high);
   const numbers = Object.entries<OwnOption>(own).map(([name, option]) => [
     name,
     numberOf(name, quick ? option.quick : option.fallback, option.low, option.high),
@@ -71,11 +65,7 @@ function parse(
   own: readonly string[],
 ): Readonly<Record<string, string | boolean | undefined>> {
   const texts = ['seed', 'rounds', 'json', ...own];
-  try {
-    const options = Object.fromEntries(texts.map((name) => [name, { type: 'string' } as const]));
-    const flags = { quick: { type: 'boolean' }, keep: { type: 'boolean' } } as const;
-    return parseArgs({ args: [...argv], options: { ...options, ...flags } }).values;
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  const options = Object.fromEntries(texts.map((name) => [name, { type: 'string' } as const]));
+  const flags = { quick: { type: 'boolean' }, keep: { type: 'boolean' } } as const;
+  return parseOptions({ args: [...argv], options: { ...options, ...flags } });
 }

@@ -2,9 +2,9 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { postgresHome, type RunningPostgres, startPostgres } from '../../sandbox/services/postgres.js';
-import { SetupError } from '../../sandbox/services/process.js';
 import { type RunningRedis, startRedis } from '../../sandbox/services/redis.js';
 import { type BenchClient, connectClient } from './client.js';
+import { Startup } from './startup.js';
 import { describePostgres, describeRedis, type StoreFacts } from './surroundings.js';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -15,8 +15,7 @@ export class Stores {
   readonly facts: StoreFacts[] = [];
   readonly #keep: boolean;
   readonly #stops: (() => Promise<void>)[] = [];
-  #stopping = false;
-  #starting: Promise<unknown> = Promise.resolve();
+  readonly #startup = new Startup();
 
   constructor(name: string, keep: boolean) {
     this.#keep = keep;
@@ -28,13 +27,15 @@ export class Stores {
   async startRedis(options: { readonly port?: number } = {}): Promise<RunningRedis> {
     const dir = join(this.home, 'redis');
     const cacheDir = join(root, '.floodgate', 'programs');
-    const redis = await this.#start(() => startRedis({ dir, durable: true, cacheDir, ...options }));
+    const redis = await this.#startup.start(() => startRedis({ dir, durable: true, cacheDir, ...options }));
     this.onStop(() => redis.stop());
     return redis;
   }
 
   async startPostgres(): Promise<RunningPostgres> {
-    const postgres = await this.#start(() => startPostgres({ dir: join(this.home, 'postgres'), durable: true }));
+    const postgres = await this.#startup.start(() =>
+      startPostgres({ dir: join(this.home, 'postgres'), durable: true }),
+    );
     this.onStop(() => postgres.stop());
     this.facts.push(await describePostgres(postgres.url));
     return postgres;
@@ -54,22 +55,10 @@ export class Stores {
 
   /** Stops what has been started, also in the middle of starting. */
   async stop(): Promise<void> {
-    this.#stopping = true;
-    await this.#starting;
+    await this.#startup.end();
     for (const stop of this.#stops.splice(0).toReversed()) await stop();
     if (this.#keep) return;
     rmSync(postgresHome(join(this.home, 'postgres')), { recursive: true, force: true });
     rmSync(this.home, { recursive: true, force: true });
-  }
-
-  /** What is being started when somebody says stop is finished first, so that it can be stopped. */
-  async #start<T extends { stop(): Promise<void> }>(start: () => Promise<T>): Promise<T> {
-    if (this.#stopping) throw new SetupError('stopped while starting');
-    const starting = start();
-    this.#starting = starting.then(
-      (part) => (this.#stopping ? part.stop() : undefined),
-      () => undefined,
-    );
-    return starting;
   }
 }

@@ -9,7 +9,7 @@ export interface LoadedLine {
   readonly phase: string;
   readonly pace: Pace | null;
   /** Places of before the loss of Redis are being put back, or those of its lobby are still to be drawn: nobody knows how many are ahead. */
-  readonly recovering: boolean;
+  readonly uncounted: boolean;
   readonly gone: Uint8Array;
 }
 
@@ -19,7 +19,7 @@ interface LineMessage {
   readonly p: string;
   /** Pace. */
   readonly t: string;
-  /** 1 while nobody knows how many are ahead; see `LoadedLine.recovering`. */
+  /** 1 while nobody knows how many are ahead; see `LoadedLine.uncounted`. */
   readonly r: 0 | 1;
   /** 1: the lobby has got its numbers. */
   readonly d: 0 | 1;
@@ -93,7 +93,7 @@ export class LineMirror<P> {
   #version = -1;
   #phase = '';
   #pace: Pace | null = null;
-  #recovering = false;
+  #uncounted = false;
   /** Messages that arrived while the line is being read; null at other times. */
   #pending: LineMessage[] | null = null;
   #stale = true;
@@ -143,7 +143,7 @@ export class LineMirror<P> {
   /** How many are ahead of a number and how long that will take, as far as anybody can tell now. */
   outlook(generation: number, number: number): Pick<PlacePush<P>, 'peopleAhead' | 'estimate'> {
     // In another generation than this process knows, the number means nothing here yet.
-    if (number === 0 || generation !== this.#generation || this.#recovering)
+    if (number === 0 || generation !== this.#generation || this.#uncounted)
       return { peopleAhead: null, estimate: null };
     return this.#estimated(Math.max(0, this.#gone.ahead(number)));
   }
@@ -240,13 +240,13 @@ export class LineMirror<P> {
     this.#generation = loaded.generation;
     this.#version = loaded.version;
     this.#pace = loaded.pace;
-    if (loaded.recovering !== this.#recovering) this.#touchAll();
-    this.#recovering = loaded.recovering;
+    if (loaded.uncounted !== this.#uncounted) this.#touchAll();
+    this.#uncounted = loaded.uncounted;
     this.#enter(loaded.phase);
     this.#release((behind) => behind.version <= loaded.version);
     for (const message of pending) this.#receive(message);
     const isAnother = this.#served > 0 && loaded.generation !== this.#served;
-    if (isAnother && loaded.recovering) void this.#restore();
+    if (isAnother && loaded.uncounted) void this.#restore();
     else {
       this.#served = loaded.generation;
       this.#lookAtAll();
@@ -302,9 +302,9 @@ export class LineMirror<P> {
     this.#enter(message.p);
     this.#release((behind) => behind.version <= message.v);
     // Numbers that were given back or drawn are no longer gone, which no message tells one by one. Until they are known nothing is counted.
-    if (this.#recovering && message.r === 0) this.reload();
+    if (this.#uncounted && message.r === 0) this.reload();
     else {
-      this.#recovering = message.r === 1;
+      this.#uncounted = message.r === 1;
       if (message.d === 1) this.reload();
     }
     void this.#readMoved();

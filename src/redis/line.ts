@@ -63,13 +63,14 @@ function decodePlace(script: 'line.join' | 'line.leave' | 'line.read', reply: Sc
   }
 }
 
-/** Source: scripts/line.join.lua. */
+/** Source: scripts/line.join.lua. `lineEntries`: places at most. */
 export async function joinLine(
   client: Redis,
   ref: EventRef,
   join: { readonly person: string; readonly newEntryId: string },
+  lineEntries: number = limits.lineEntries,
 ): Promise<PlaceAnswer> {
-  const { pollPresenceMs, lineEntries, processLeaseMs } = limits;
+  const { pollPresenceMs, processLeaseMs } = limits;
   const { person, newEntryId } = join;
   return decodePlace(
     'line.join',
@@ -199,8 +200,8 @@ export interface LineSnapshot {
   readonly version: number;
   readonly phase: LinePhase;
   readonly pace: Pace | null;
-  /** Places of before the loss of Redis are being put back: no position can be told. */
-  readonly recovering: boolean;
+  /** Places of before the loss of Redis are being put back, or are still to be drawn: no position can be told. */
+  readonly uncounted: boolean;
   /** Bit n (most significant bit of a byte first) is 1 when the place with number n is gone. */
   readonly gone: Buffer;
 }
@@ -209,12 +210,12 @@ export interface LineSnapshot {
 export async function snapshotLine(client: Redis, ref: EventRef): Promise<LineSnapshot | null> {
   const reply = await runBinaryScript(client, 'line.snapshot', ref);
   if (reply === null || String(reply[0]) !== 'OK') return null;
-  const [, , version, phase, pace, recovering, gone] = reply;
+  const [, , version, phase, pace, uncounted, gone] = reply;
   return {
     version: Number(String(version)),
     phase: String(phase) as LinePhase,
     pace: parsePace(String(pace)),
-    recovering: Number(recovering) === 1,
+    uncounted: Number(uncounted) === 1,
     gone: gone as Buffer,
   };
 }

@@ -107,14 +107,12 @@ export class EventCatalogue {
     };
   }
 
-  /** The facts of one version of a layout, which never change. */
-  async hall(eventId: string, layoutVersion: number): Promise<Hall> {
+  /** The facts of one version of a layout, which never change. Whoever is in a transaction reads through its own `manager`. */
+  async hall(eventId: string, layoutVersion: number, manager = this.#platform.database.manager): Promise<Hall> {
     const key = `${eventId}:${layoutVersion}`;
     const known = this.#halls.get(key);
     if (known !== undefined) return known;
-    const row = await this.#platform.database
-      .getRepository(LayoutVersion)
-      .findOneByOrFail({ eventId, version: layoutVersion });
+    const row = await manager.findOneByOrFail(LayoutVersion, { eventId, version: layoutVersion });
     const layout = row.document;
     const hall: Hall = {
       layoutVersion,

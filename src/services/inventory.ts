@@ -173,7 +173,7 @@ export class InventoryService {
   ): Promise<InventoryImage> {
     const { event, inventory, sale, server, nowMs } = at;
     const { eventId, generation, layoutVersion } = inventory;
-    const { layout, categories } = await this.#events.hall(eventId, layoutVersion);
+    const { layout, categories } = await this.#events.hall(eventId, layoutVersion, manager);
     const channels = await manager.findBy(EventChannel, { eventId });
     const owners: OwnerRow[] = await manager.query(ownersSql, [eventId]);
     const open = owners.filter(({ owned }) => owned === 'PENDING');

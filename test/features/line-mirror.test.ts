@@ -4,8 +4,8 @@ import { LineMirror, type LineSource, type LoadedLine } from '../../src/pubsub/l
 /** A place is its number here. */
 type Place = number;
 
-const lineOf = (generation: number, recovering: boolean): LoadedLine => {
-  return { generation, version: 1, phase: 'OPEN', pace: null, recovering, gone: new Uint8Array() };
+const lineOf = (generation: number, uncounted: boolean): LoadedLine => {
+  return { generation, version: 1, phase: 'OPEN', pace: null, uncounted, gone: new Uint8Array() };
 };
 
 /** Something that happens when the test says so. */

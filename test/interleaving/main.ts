@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { parseOptions, runCommand, wholeNumber } from '../../bench/support/command-line.js';
 import { playCampaign, playDrawn } from './campaign.js';
 import { describeTally, explain } from './report.js';
 import { openStage, type Stage } from './stage.js';
@@ -16,23 +16,23 @@ interface Options {
   readonly lanes: number;
 }
 
-/** Null: a wrong command line. */
-function readOptions(): Options | null {
-  const texts = { seed: '1', runs: '2000', run: '0', lanes: '2' };
-  try {
-    const options = Object.fromEntries(Object.keys(texts).map((name) => [name, { type: 'string' as const }]));
-    Object.assign(texts, parseArgs({ options }).values);
-  } catch {
-    return null;
-  }
-  const [seed, runs, run, lanes] = [texts.seed, texts.runs, texts.run, texts.lanes].map(Number) as [
-    number,
-    number,
-    number,
-    number,
-  ];
-  if (![seed, runs, run, lanes].every((value) => Number.isInteger(value) && value >= 0) || lanes < 1) return null;
-  return { seed, runs, run: run === 0 ? null : run, lanes: run === 0 ? lanes : 1 };
+function readOptions(argv: readonly string[]): Options {
+  const values = parseOptions({
+    args: [...argv],
+    options: {
+      seed: { type: 'string', default: '1' },
+      runs: { type: 'string', default: '2000' },
+      run: { type: 'string' },
+      lanes: { type: 'string', default: '2' },
+    },
+  });
+  const run = values.run === undefined ? null : wholeNumber('run', values.run, 1, 1_000_000_000);
+  return {
+    seed: wholeNumber('seed', values.seed, 0, 2 ** 32 - 1),
+    runs: wholeNumber('runs', values.runs, 1, 1_000_000_000),
+    run,
+    lanes: run === null ? wholeNumber('lanes', values.lanes, 1, 16) : 1,
+  };
 }
 
 /** Answers whether everything went well. */
@@ -55,18 +55,14 @@ async function interleave(options: Options, stages: readonly Stage[]): Promise<b
 type Hook = { default(): Promise<void> };
 const hook = async (name: string) => (await import(new URL(`../support/${name}.mjs`, import.meta.url).href)) as Hook;
 
-const options = readOptions();
-if (options === null) {
-  process.stderr.write(`${usage}\n`);
-  process.exit(2);
-}
-// The same servers as for the tests.
-await (await hook('global-setup')).default();
-const stages = await Promise.all(Array.from({ length: options.lanes }, () => openStage()));
-try {
-  process.exitCode = (await interleave(options, stages)) ? 0 : 1;
-} finally {
-  await Promise.all(stages.map((stage) => stage.close()));
-  await (await hook('global-teardown')).default();
-}
-process.exit();
+await runCommand(usage, readOptions, async (options, stopped) => {
+  // The same servers as for the tests.
+  await (await hook('global-setup')).default();
+  const stages = await Promise.all(Array.from({ length: options.lanes }, () => openStage()));
+  try {
+    return (await Promise.race([interleave(options, stages), stopped])) ? 0 : 1;
+  } finally {
+    await Promise.all(stages.map((stage) => stage.close()));
+    await (await hook('global-teardown')).default();
+  }
+});

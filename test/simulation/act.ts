@@ -7,10 +7,8 @@ import {
   allowNumbers,
   applyDraw,
   joinLine,
-  type LinePhase,
   leaveLine,
   type PlaceAnswer,
-  type PlaceState,
   readPlace,
   reportPresence,
   restorePlaces,
@@ -18,7 +16,6 @@ import {
 } from '../../src/redis/line.js';
 import { confirmCheckout, freeSeats, issueSeats, markSold, returnSeats } from '../../src/redis/orders.js';
 import { readSales } from '../../src/redis/sales.js';
-import { runScript } from '../../src/redis/script.js';
 import {
   allocateSeats,
   type ChangeAnswer,
@@ -146,29 +143,9 @@ async function actOnPlace(
   const { entry, person } = step;
   if (step.op === 'leave') return leaveLine(redis, ref, entry, step.person);
   if (step.op === 'place') return readPlace(redis, ref, entry, person);
-  const { lineEntries } = scenario;
-  if (lineEntries === null) return joinLine(redis, ref, { person: step.person, newEntryId: entry });
-  // The platform's own bound cannot be reached here: the same script with a smaller one.
-  const { pollPresenceMs, processLeaseMs } = limits;
-  const bounds = [pollPresenceMs, lineEntries, processLeaseMs];
-  const reply = await runScript(redis, 'line.join', ref, step.person, entry, ...bounds);
-  if (reply.code !== 'OK') return { code: reply.code as 'QUEUE_FULL' };
-  const [entryId, number, owner, state, since, endsAt, phase, lineVersion, shift] = reply.values as string[];
-  return {
-    code: 'OK',
-    place: {
-      entryId: entryId!,
-      number: Number(number),
-      person: owner!,
-      state: state as PlaceState,
-      sinceMs: Number(since),
-      admissionEndsAtMs: endsAt ? Number(endsAt) : null,
-      phase: phase as LinePhase,
-      lineVersion: Number(lineVersion),
-      shiftMs: Number(shift),
-      nowMs: reply.nowMs,
-    },
-  };
+  // The platform's own bound cannot be reached here.
+  const lineEntries = scenario.lineEntries ?? limits.lineEntries;
+  return joinLine(redis, ref, { person: step.person, newEntryId: entry }, lineEntries);
 }
 
 function place(answer: PlaceAnswer): Answer {
@@ -238,7 +215,7 @@ async function look(redis: Redis, ref: EventRef, part: StepOf<'look'>['part']): 
   if (part === 'line') {
     const line = await snapshotLine(redis, ref);
     if (line === null) return lostEpoch;
-    return { code: 'OK', phase: line.phase, recovering: line.recovering, gone: bitsOf(line.gone) };
+    return { code: 'OK', phase: line.phase, uncounted: line.uncounted, gone: bitsOf(line.gone) };
   }
   const sales = await readSales(redis, ref);
   if (sales === null) return lostEpoch;

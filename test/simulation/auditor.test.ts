@@ -2,6 +2,7 @@ import { audit } from '../../bench/rush/auditor.js';
 import type { Evidence, LedgerOrder, LineEntry, LineEntryKind, SalesSample } from '../../bench/rush/evidence.js';
 import type { Belief, BuyerRecord } from '../../bench/rush/records.js';
 import { judgeEstimates } from '../../bench/rush/report.js';
+import { blankRecord } from '../../bench/rush/witness.js';
 
 /** Two buyers, three seats: the first bought seats 0 and 1, the second waits; seat 2 is free. */
 function soundEvidence(): Evidence {
@@ -96,8 +97,7 @@ function belief(change: Partial<Belief> = {}): Belief {
 
 function buyer(number: number): BuyerRecord {
   return {
-    buyer: number,
-    persona: {
+    ...blankRecord(number, {
       quantity: 2,
       taste: 'seats',
       outcome: 'pay',
@@ -105,36 +105,16 @@ function buyer(number: number): BuyerRecord {
       drops: 'never',
       repeats: false,
       patienceMs: 10_000,
-    },
+    }),
     personId: `person-${number}`,
     entryId: `entry-${number}`,
     stage: 'settle',
     end: 'bought',
-    endDetail: '',
     endedAtMs: 10_000,
     number,
-    admitted: false,
     generation: 1,
-    admittedGeneration: null,
-    admittedAtMs: null,
-    waitingSinceMs: null,
-    soldOutAtMs: null,
-    estimates: [],
-    lostHolds: 0,
-    lostAdmissions: 0,
-    lostPlaces: 0,
     positionMessages: 3,
     mapMessages: 3,
-    mapGaps: 0,
-    reconnects: 0,
-    contended: 0,
-    silences: [],
-    positionRises: [],
-    repeats: [],
-    beliefs: [],
-    orders: [],
-    tickets: [],
-    refusals: {},
   };
 }
 

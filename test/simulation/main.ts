@@ -1,11 +1,11 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SetupError } from '../../sandbox/services/process.js';
+import { runCommand, say } from '../../bench/support/command-line.js';
 import { startRedis } from '../../sandbox/services/redis.js';
 import { playCampaign, playDrawn } from './campaign.js';
 import { Coverage } from './coverage.js';
-import { readOptions, type SimulationOptions, UsageError, usage } from './options.js';
+import { readOptions, type SimulationOptions, usage } from './options.js';
 import { describeShortest, readRun } from './report.js';
 import type { RunResult, Stage } from './runner.js';
 import { drawScenario } from './scenario.js';
@@ -17,10 +17,6 @@ import { openStage } from './stage.js';
  * 2: a wrong command line.
  */
 const progressMs = 5_000;
-
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
-}
 
 const inNumbers = (count: number) => count.toLocaleString('en');
 
@@ -53,35 +49,7 @@ function playAgain(
   return replay(stage, { scenario: drawScenario(seed, run) }, steps);
 }
 
-async function main(argv: readonly string[]): Promise<number> {
-  if (argv.includes('--help')) {
-    process.stdout.write(`${usage}\n`);
-    return 0;
-  }
-  let options: SimulationOptions;
-  try {
-    options = readOptions(argv);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    say(`${error.message}\n\n${usage}`);
-    return 2;
-  }
-  const root = fileURLToPath(new URL('../..', import.meta.url));
-  const dir = join(root, '.floodgate', 'simulate', String(process.pid));
-  mkdirSync(dir, { recursive: true });
-  const redis = await startRedis({ dir, durable: false, cacheDir: join(root, '.floodgate', 'programs') });
-  try {
-    return await judge(redis.url, options);
-  } catch (error) {
-    say(error instanceof SetupError ? error.message : String((error as Error).stack ?? error));
-    return 1;
-  } finally {
-    await redis.stop();
-    rmSync(dir, { recursive: true, force: true });
-  }
-}
-
-async function judge(url: string, options: SimulationOptions): Promise<number> {
+async function judge(url: string, options: SimulationOptions): Promise<0 | 1> {
   const stage = await openStage(url);
   const coverage = new Coverage();
   try {
@@ -100,5 +68,15 @@ async function judge(url: string, options: SimulationOptions): Promise<number> {
   }
 }
 
-process.exitCode = await main(process.argv.slice(2));
-process.exit();
+await runCommand(usage, readOptions, async (options, stopped) => {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const dir = join(root, '.floodgate', 'simulate', String(process.pid));
+  mkdirSync(dir, { recursive: true });
+  const redis = await startRedis({ dir, durable: false, cacheDir: join(root, '.floodgate', 'programs') });
+  try {
+    return await Promise.race([judge(redis.url, options), stopped]);
+  } finally {
+    await redis.stop();
+    rmSync(dir, { recursive: true, force: true });
+  }
+});

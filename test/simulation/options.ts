@@ -1,4 +1,5 @@
-import { parseArgs } from 'node:util';
+import { existsSync } from 'node:fs';
+import { parseOptions, UsageError, wholeNumber } from '../../bench/support/command-line.js';
 
 export interface SimulationOptions {
   readonly steps: number;
@@ -18,11 +19,9 @@ export const usage = `npm run simulate -- [options]
   --replay SEED:RUN   plays one run again, judged after every step, and shrinks it if it fails
   --replay FILE       the same with the steps of a file`;
 
-export class UsageError extends Error {}
-
 /** Reads the command line; throws UsageError with one line that names the bad option. */
 export function readOptions(argv: readonly string[]): SimulationOptions {
-  const { values } = parse(argv);
+  const values = parse(argv);
   return {
     steps: wholeNumber('steps', values.steps, 1, 1_000_000_000),
     seed: wholeNumber('seed', values.seed, 0, 2 ** 32 - 1),
@@ -33,29 +32,21 @@ export function readOptions(argv: readonly string[]): SimulationOptions {
 }
 
 function parse(argv: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...argv],
-      options: {
-        steps: { type: 'string', default: '10000000' },
-        seed: { type: 'string', default: '1' },
-        parallel: { type: 'string', default: '24' },
-        'compare-every': { type: 'string', default: '3' },
-        replay: { type: 'string' },
-      },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  return parseOptions({
+    args: [...argv],
+    options: {
+      steps: { type: 'string', default: '10000000' },
+      seed: { type: 'string', default: '1' },
+      parallel: { type: 'string', default: '24' },
+      'compare-every': { type: 'string', default: '3' },
+      replay: { type: 'string' },
+    },
+  });
 }
 
 function readReplay(text: string): NonNullable<SimulationOptions['replay']> {
   const [, seed, run] = /^(\d+):(\d+)$/.exec(text) ?? [];
-  return seed === undefined ? { file: text } : { seed: Number(seed), run: Number(run) };
-}
-
-function wholeNumber(name: string, text: string, low: number, high: number): number {
-  const value = Number(text.replaceAll(/[,_]/g, ''));
-  if (Number.isInteger(value) && value >= low && value <= high) return value;
-  throw new UsageError(`--${name} takes a whole number from ${low} to ${high}, not ${text}`);
+  if (seed !== undefined) return { seed: Number(seed), run: Number(run) };
+  if (existsSync(text)) return { file: text };
+  throw new UsageError(`--replay takes SEED:RUN or a file, and there is no file ${text}`);
 }

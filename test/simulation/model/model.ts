@@ -82,7 +82,7 @@ function look(world: World, part: 'seats' | 'line' | 'sales'): Answer {
     return { code: 'OK', status: world.status(), channels, now };
   }
   const gone = [...world.gone].sort((a, b) => a - b);
-  if (part === 'line') return { code: 'OK', phase, recovering: world.uncounted, gone };
+  if (part === 'line') return { code: 'OK', phase, uncounted: world.uncounted, gone };
   const admitted = world.admittedPlaces().length;
   const counts = Object.fromEntries([...countSeats(world)].sort(([a], [b]) => (a < b ? -1 : 1)));
   return { code: 'OK', waiting: waitingCount(world), admitted, phase, counts, now };
