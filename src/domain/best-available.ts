@@ -21,7 +21,7 @@ export interface SplitOffer {
 /** How many other categories are offered, and how many are looked at. */
 const otherCategories = { offered: 2, looked: 10 };
 /** Runs with free places that are counted in a section. */
-const countedRuns = 200;
+const countedRuns = 20;
 
 const inScope = (wish: Pick<BestWish, 'category' | 'section'>) => (run: SeatRun) =>
   run.category === wish.category && (wish.section === null || run.section === wish.section);

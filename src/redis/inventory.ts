@@ -333,22 +333,23 @@ async function openGeneration(client: Redis, image: InventoryImage): Promise<voi
   const { generation } = ref;
   const reserved = [...new Set(image.channels)].filter((letter) => /[A-Z]/.test(letter)).join('');
   const nowMs = image.notBeforeMs;
+  // What every script reads comes first, in its order: Redis looks through a small hash from the beginning.
   const meta: Record<string, string | number> = {
     epoch: epochOf(generation, image.server),
     generation,
     lastNow: nowMs,
     version: image.firstVersion,
-    layoutVersion: image.layoutVersion,
-    capacity: image.channels.length,
     phase: sale.phase,
     opensAt: image.opensAtMs,
-    waitingRoom: image.line.waitingRoom,
+    layoutVersion: image.layoutVersion,
     pausedAt: sale.pausedAtMs ?? '',
     pausedMs: sale.pausedMs,
     pauseMaxMs: limits.pauseMaxMs,
     recoverUntil: nowMs + sale.recoveryMs,
+    waitingRoom: image.line.waitingRoom,
     hoardRefillMicro: Math.round(image.hoardRefillPerMs * 1_000_000),
     reserved,
+    capacity: image.channels.length,
     hasChannels: /[^.]/.test(image.channels) ? 1 : 0,
   };
   for (const [letter, atMs] of image.releases) meta[`release:${letter}`] = atMs;

@@ -9,11 +9,12 @@ const folder = new URL('.', import.meta.url);
  * Redis refuses the whole script when it could not write (out of memory, read-only), instead of stopping in the middle of it.
  */
 export function loadScript(name: string, root: URL = folder): string {
-  const text = readFileSync(new URL(`scripts/${name}.lua`, root), 'utf8');
-  const whole = text.replace(/^--@include (\w+)$/gm, (_line, include: string) =>
-    readFileSync(new URL(`includes/${include}.lua`, root), 'utf8'),
-  );
-  return `#!lua\n${whole}`;
+  return `#!lua\n${withIncludes(`scripts/${name}.lua`, root)}`;
+}
+
+function withIncludes(path: string, root: URL): string {
+  const text = readFileSync(new URL(path, root), 'utf8');
+  return text.replace(/^ *--@include (\w+)$/gm, (_line, name: string) => withIncludes(`includes/${name}.lua`, root));
 }
 
 /** The scripts, by file name. */

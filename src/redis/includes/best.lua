@@ -1,6 +1,6 @@
 -- Best-available: the rule of domain/best-available.ts over tables that `refit` keeps up to date. Per letter, category and section one
 -- character a run, best run first, tells how long a block fits, so that the search is a few scans for a character.
-local fitsOf, promised = {}, {}
+local fitsOf, runsAt = {}, {}
 
 local function fits(letter, category, section)
   local name = fitsKey(letter, category, section)
@@ -8,26 +8,28 @@ local function fits(letter, category, section)
   return fitsOf[name]
 end
 
--- The first run in which so many fit; `clean`: without leaving a new single seat.
-local function firstFit(text, quantity, clean)
-  local first
-  for longest = quantity, 22 do
+-- The first run in which so many fit without leaving a new single seat, otherwise the first in which they fit at all; and which of both.
+-- `most`: no block is longer.
+local function firstFit(text, quantity, most)
+  local clean, any
+  for longest = quantity, most do
     for another = 0, 1 do
-      if not clean or longest == quantity or longest >= quantity + 2 or another == 1 then
-        local at = string.find(text, string.char(35 + 2 * longest + another), 1, true)
-        if at and (not first or at < first) then first = at end
-      end
+      local at = string.find(text, string.char(35 + 2 * longest + another), 1, true)
+      if at and longest == quantity + 1 and another == 0 then any = at
+      elseif at and (not clean or at < clean) then clean = at end
     end
   end
-  return first
+  return clean or any, clean ~= nil
 end
 
 local function runAt(category, section, at)
   local list = key('order:' .. category .. (section and ':' .. section or ''))
-  local number = struct.unpack('>I3', redis.call('GETRANGE', list, (at - 1) * 3, at * 3 - 1))
-  local run = readRun(number)
-  run.number = number
-  run.text = promised[number] or redis.call('GETRANGE', key('status'), run.start, run.start + run.length - 1)
+  local run = runsAt[list .. at]
+  if not run then
+    run = readRun(struct.unpack('>I3', redis.call('GETRANGE', list, (at - 1) * 3, at * 3 - 1)))
+    run.text = redis.call('GETRANGE', key('status'), run.start, run.start + run.length - 1)
+    runsAt[list .. at] = run
+  end
   return run
 end
 
@@ -52,15 +54,9 @@ local function place(run, letter, quantity, clean)
 end
 
 -- Seats of the best block, its run and letter; or nil.
-local function findBlock(letters, category, section, quantity)
+local function findBlock(letters, category, section, quantity, most)
   for letter in string.gmatch(letters, '.') do
-    local text = fits(letter, category, section)
-    local clean = true
-    local at = firstFit(text, quantity, true)
-    if not at then
-      clean = false
-      at = firstFit(text, quantity, false)
-    end
+    local at, clean = firstFit(fits(letter, category, section), quantity, most or 22)
     if at then
       local run = runAt(category, section, at)
       local start = place(run, letter, quantity, clean)
@@ -71,128 +67,15 @@ local function findBlock(letters, category, section, quantity)
   end
 end
 
--- Keeps a block out of what is searched next, without taking it.
-local function promise(run, letter, seats)
-  local from = seats[1] - run.start
-  run.text = string.sub(run.text, 1, from) .. string.rep('h', #seats) .. string.sub(run.text, from + #seats + 1)
-  promised[run.number] = run.text
-  local code = fitCode(run.text, letter)
-  for _, list in ipairs({ { fitsKey(letter, run.category), run.at }, { fitsKey(letter, run.category, run.section), run.atSection } }) do
-    local text = fitsOf[list[1]]
-    if text then fitsOf[list[1]] = string.sub(text, 1, list[2]) .. code .. string.sub(text, list[2] + 2) end
-  end
+-- What is asked for less often, or only when no block is left. Its functions are made when it runs: making so many costs as much as a claim.
+local function searchFurther(letters, kind, category, section, quantity, accessible, categoryCount)
+  --@include search
+  return search()
 end
 
-local function splitBlock(letters, category, section, quantity)
-  local seats, size = {}, quantity - 1
-  while #seats < quantity and size > 0 do
-    size = math.min(size, quantity - #seats)
-    local block, run, letter = findBlock(letters, category, section, size)
-    if block then
-      promise(run, letter, block)
-      for _, seat in ipairs(block) do seats[#seats + 1] = seat end
-    else
-      size = size - 1
-    end
-  end
-  fitsOf, promised = {}, {}
-  return #seats == quantity and seats or nil
-end
-
--- What is offered where no block is left: pairs of a kind and seats joined by commas.
-local function splitOffers(letters, category, section, quantity, categoryCount)
-  local offers = {}
-  local function offer(kind, seats)
-    if not seats then return false end
-    offers[#offers + 1] = kind
-    offers[#offers + 1] = table.concat(seats, ',')
-    return true
-  end
-  offer('SPLIT', splitBlock(letters, category, section, quantity))
-  if section then offer('OTHER_SECTION', (findBlock(letters, category, nil, quantity))) end
-  local offered, looked, away = 0, 0, 1
-  while offered < 2 and looked < 10 and away < categoryCount do
-    for _, other in ipairs({ category + away, category - away }) do
-      if offered < 2 and looked < 10 and other >= 0 and other < categoryCount then
-        looked = looked + 1
-        if offer('OTHER_CATEGORY', (findBlock(letters, other, nil, quantity))) then offered = offered + 1 end
-      end
-    end
-    away = away + 1
-  end
-  return offers
-end
-
-local function standingAreas(category, section)
-  return cjson.decode(redis.call('GET', key('standing:' .. category .. (section and ':' .. section or ''))) or '[]')
-end
-
-local function freeStanding(letters, category)
-  local areas, free = standingAreas(category), 0
-  for i = 1, #areas, 2 do
-    local _, here = string.gsub(redis.call('GETRANGE', key('status'), areas[i], areas[i] + areas[i + 1] - 1), '[' .. letters .. ']', '')
-    free = free + here
-  end
-  return free
-end
-
--- Free seats of a category, in these letters; in a section those of the first 200 runs that have any.
-local function freePlaces(letters, category, section)
-  local free = 0
-  if not section then
-    for letter in string.gmatch(letters, '.') do
-      local field = category .. ':' .. letter
-      free = free + tonumber(redis.call('HGET', key('counts'), field) or 0) + (countChanges[field] or 0)
-    end
-    return free - freeStanding(letters, category)
-  end
-  local runs, counted = redis.call('STRLEN', key('order:' .. category .. ':' .. section)) / 3, 0
-  for at = 1, runs do
-    local _, here = string.gsub(runAt(category, section, at).text, '[' .. letters .. ']', '')
-    if here > 0 then
-      free, counted = free + here, counted + 1
-      if counted == 200 then break end
-    end
-  end
-  return free
-end
-
--- Neighbouring places of which exactly `accessible` are wheelchair places of the category: the first in the best stretch that has them.
-local function findAccessible(letters, category, section, quantity, accessible)
-  local stretches = redis.call('GET', key('accessible:' .. category)) or ''
-  local open = '[' .. letters .. ']'
-  for at = 1, #stretches, 12 do
-    local start, length, places, placeCount, ofSection = struct.unpack('>I3I2I3I2I2', stretches, at)
-    if (not section or ofSection == section) and placeCount >= accessible and length >= quantity then
-      local text = redis.call('GETRANGE', key('status'), start, start + length - 1)
-      local from = places - start
-      if string.find(string.sub(text, from + 1, from + placeCount), open) then
-        for first = 0, length - quantity do
-          local covered = math.min(first + quantity, from + placeCount) - math.max(first, from)
-          if covered == accessible and not string.find(string.sub(text, first + 1, first + quantity), '[^' .. letters .. ']') then
-            local seats = {}
-            for i = 1, quantity do seats[i] = start + first + i - 1 end
-            return seats
-          end
-        end
-      end
-    end
-  end
-end
-
--- The first free standing places of a category.
-local function findStanding(letters, category, section, quantity)
-  local areas, seats = standingAreas(category, section), {}
-  for letter in string.gmatch(letters, '.') do
-    for i = 1, #areas, 2 do
-      local text = redis.call('GETRANGE', key('status'), areas[i], areas[i] + areas[i + 1] - 1)
-      local at = string.find(text, letter, 1, true)
-      while at and #seats < quantity do
-        seats[#seats + 1] = areas[i] + at - 1
-        at = string.find(text, letter, at + 1, true)
-      end
-      if #seats == quantity then return seats end
-    end
-  end
-  return #seats == quantity and seats or nil, #seats
+-- The seats of a wish that names none; or nil and the refusal.
+local function choose(letters, kind, category, section, quantity, accessible, categoryCount)
+  local seats = kind == 'best' and findBlock(letters, category, section, quantity)
+  if seats then return seats end
+  return searchFurther(letters, kind, category, section, quantity, accessible, categoryCount)
 end

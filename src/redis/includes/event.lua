@@ -8,7 +8,8 @@ local version = tonumber(opened[4])
 local shared = string.sub(KEYS[1], 1, -5)
 local base = shared .. generation .. ':'
 local function key(name) return base .. name end
-local function int(n) return string.format('%.0f', n) end
+-- Whole numbers only: Lua writes large ones with an exponent.
+local function int(n) return string.format('%d', n) end
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)

@@ -9,6 +9,7 @@ Result  OK, now, admitted, waiting, phase | WRONG_EPOCH
 ]]
 --@include event
 --@include seats
+--@include people
 --@include claim
 --@include line
 --@include admission
@@ -48,7 +49,8 @@ end
 if redis.call('HGET', key('line'), 'providerMilli') ~= ARGV[7] then redis.call('HSET', key('line'), 'providerMilli', ARGV[7]) end
 local line = readAdmission()
 if tonumber(line.decided) > 2000 then
-  redis.call('HSET', key('line'), 'decided', int(tonumber(line.decided) / 2), 'checkouts', int(tonumber(line.checkouts) / 2))
+  redis.call('HSET', key('line'), 'decided', int(math.floor(tonumber(line.decided) / 2)), 'checkouts',
+    int(math.floor(tonumber(line.checkouts) / 2)))
 end
 
 local admitted = 0
@@ -90,7 +92,8 @@ if elapsed >= 1000 then
   elseif waiting == 0 or not short then
     short, long, leave = line.rateMilli, line.rateMilli, 0
   end
-  local pace = int(short) .. ',' .. int(long) .. ',' .. int(leave)
+  local function rounded(n) return int(math.floor(n + 0.5)) end
+  local pace = rounded(short) .. ',' .. rounded(long) .. ',' .. rounded(leave)
   if pace ~= p[4] then force = true end
   redis.call('HSET', key('line'), 'paceAt', int(now), 'paceAdmits', admits, 'paceLeft', lefts, 'paceWaiting', waiting, 'pace', pace)
 end

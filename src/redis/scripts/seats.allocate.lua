@@ -7,6 +7,7 @@ Result  OK, now | WRONG_EPOCH
 ]]
 --@include event
 --@include seats
+--@include channels
 local letter = ARGV[2]
 if letter ~= '.' then redis.call('HSET', KEYS[1], 'hasChannels', 1) end
 if string.find(letter, '%u') then

@@ -10,11 +10,10 @@ Result  OK, now, fields | NO_HOLD | NOT_YOURS | STALE_FENCE | EXPIRED | WRONG_ST
 ]]
 --@include event
 --@include seats
+--@include people
+--@include holds
 --@include claim
 --@include best
---@include line
---@include admission
---@include purchase
 local holdId, person, kind, quantity, letters = ARGV[2], ARGV[3], ARGV[6], tonumber(ARGV[8]), ARGV[11]
 local bound, tombstoneMs, section = tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[10])
 local holdKey = key('hold:' .. holdId)
@@ -57,15 +56,7 @@ if kind == 'seats' then
   taken, dead = judgeSeats(wanted, letters)
   if #taken > 0 then failure = { 'TAKEN', int(now), table.concat(taken, ',') } end
 else
-  local category, free = tonumber(ARGV[7]), nil
-  if kind == 'best' then seats = findBlock(letters, category, section, quantity)
-  elseif kind == 'accessible' then seats = findAccessible(letters, category, section, quantity, tonumber(ARGV[9]))
-  else seats, free = findStanding(letters, category, section, quantity) end
-  if not seats then
-    if not free then free = freePlaces(letters, category, section) end
-    if free == 0 then failure = { 'SOLD_OUT', int(now) }
-    else failure = { 'NO_BLOCK', int(now), int(free), unpack(kind == 'best' and splitOffers(letters, category, section, quantity, tonumber(ARGV[15])) or {}) } end
-  end
+  seats, failure = choose(letters, kind, tonumber(ARGV[7]), section, quantity, tonumber(ARGV[9]), tonumber(ARGV[15]))
 end
 
 if failure then

@@ -7,6 +7,8 @@ Result  OK, now, fields | NO_HOLD | NOT_YOURS | STALE_FENCE | EXPIRED | WRONG_ST
 ]]
 --@include event
 --@include seats
+--@include people
+--@include holds
 local hold, refusal = ownHold(ARGV[2], ARGV[3], ARGV[4])
 if refusal then return refusal end
 if hold.state == 'EXPIRED' then return { 'EXPIRED', int(now) } end

@@ -7,6 +7,8 @@ Result  OK, now, fields | NO_HOLD | NOT_YOURS | STALE_FENCE | EXPIRED | WRONG_ST
 ]]
 --@include event
 --@include seats
+--@include people
+--@include holds
 local hold, refusal = ownHold(ARGV[2], ARGV[3], ARGV[4])
 if refusal then return refusal end
 if hold.state == 'EXPIRED' then return { 'EXPIRED', int(now) } end
@@ -24,6 +26,6 @@ end
 extensions = string.sub(extensions .. ',' .. ARGV[6], -512)
 redis.call('HSET', holdKey, 'expiresAt', int(target), 'freeAt', int(target), 'extensions', extensions)
 redis.call('ZADD', key('deadlines'), int(target), ARGV[2])
-keepAdmitted(ARGV[3], admittedEntry(ARGV[3]), target)
+keepAdmitted(ARGV[3], admittedEntry(ARGV[3]), target, tonumber(redis.call('HGET', key('people'), ARGV[3] .. '|until') or 0))
 publishHold(ARGV[2])
 return describeHold(ARGV[2])

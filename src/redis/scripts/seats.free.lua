@@ -7,6 +7,8 @@ Result  OK, now | NOTHING, now | WRONG_EPOCH
 ]]
 --@include event
 --@include seats
+--@include people
+--@include holds
 local id = ARGV[2]
 local hold = readHold(id)
 if hold.orderId ~= ARGV[3] then return { 'NOTHING', int(now) } end

@@ -12,11 +12,9 @@ Result  OK, now, fields of the hold | KEY_REUSED | SALE_NOT_OPEN, opensAt | PAUS
 ]]
 --@include event
 --@include seats
+--@include people
 --@include claim
 --@include best
---@include line
---@include admission
---@include purchase
 local holdId, person, kind, quantity, tombstoneMs = ARGV[2], ARGV[3], ARGV[7], tonumber(ARGV[9]), tonumber(ARGV[17])
 local section, letters, bound = tonumber(ARGV[11]), ARGV[12], tonumber(ARGV[16])
 
@@ -24,7 +22,7 @@ local used = redis.call('HGET', key('hold:' .. holdId), 'digest')
 if used then
   -- The ledger does not keep the input of a hold: after a rebuild it is empty.
   if used ~= '' and used ~= ARGV[4] then return { 'KEY_REUSED', int(now) } end
-  return describeHold(holdId)
+  return collector().describeHold(holdId)
 end
 
 if phase == 'CLOSED' then return { 'SALE_CLOSED', int(now) } end
@@ -34,14 +32,27 @@ if phase == 'LOBBY' and recovering and now >= tonumber(opened[6]) then return { 
 if phase == 'LOBBY' or phase == 'DRAWING' then return { 'SALE_NOT_OPEN', int(now), opened[6] } end
 
 local entry = admittedEntry(person)
-local line
+-- Lets somebody in who has not been admitted. Its functions are made when it runs, which is seldom in a rush.
+local walkIn
+local function goToTheDoor()
+  --@include line
+  --@include admission
+  --@include door
+end
 if waitingRoom ~= 'NEVER' and not entry then
   if recovering then return { 'RECOVERING', int(now), int(recoveredInMs) } end
-  line = readAdmission()
-  if (waitingRoom == 'ALWAYS' and phase ~= 'SOLD_OUT') or not isDoorOpen(line) then return { 'NOT_ADMITTED', int(now) } end
+  if waitingRoom == 'ALWAYS' and phase ~= 'SOLD_OUT' then return { 'NOT_ADMITTED', int(now) } end
+  walkIn = goToTheDoor()
+  if not walkIn then return { 'NOT_ADMITTED', int(now) } end
 end
 
-local function refusal() return overLimit(person, quantity, tonumber(ARGV[14]), tonumber(ARGV[15])) end
+-- Nil, or why the person may not have so many seats more: a code and its value.
+local function refusal()
+  local spent, holding, own = spentBy(person)
+  local budget = tonumber(ARGV[15])
+  if own + quantity > tonumber(ARGV[14]) then return 'PERSON_LIMIT', '' end
+  if spent + holding >= budget then return 'HOARDING', int(math.ceil((spent + holding - budget + 1) / refillPerMs)) end
+end
 
 -- Named seats are judged one by one. Whoever searches, or may have expired holds of their own, needs everything collected first.
 if kind ~= 'seats' or refusal() then
@@ -61,33 +72,24 @@ if kind == 'seats' then
   taken, dead = judgeSeats(seats, letters)
   if #taken > 0 then return { 'TAKEN', int(now), table.concat(taken, ',') } end
 else
-  local category, free = tonumber(ARGV[8]), nil
-  if kind == 'best' then seats = findBlock(letters, category, section, quantity)
-  elseif kind == 'accessible' then seats = findAccessible(letters, category, section, quantity, tonumber(ARGV[10]))
-  else seats, free = findStanding(letters, category, section, quantity) end
-  if not seats then
-    if not free then free = freePlaces(letters, category, section) end
-    if free == 0 then return { 'SOLD_OUT', int(now) } end
-    return { 'NO_BLOCK', int(now), int(free), unpack(kind == 'best' and splitOffers(letters, category, section, quantity, tonumber(ARGV[19])) or {}) }
-  end
+  local refused
+  seats, refused = choose(letters, kind, tonumber(ARGV[8]), section, quantity, tonumber(ARGV[10]), tonumber(ARGV[19]))
+  if refused then return refused end
 end
 
-if line then
-  entry = walkIn(line, person, ARGV[18])
-  if not entry then
-    publishLine(false)
-    return { 'NUMBERS', int(now) }
-  end
+if walkIn then
+  entry = walkIn(ARGV[18])
+  if not entry then return { 'NUMBERS', int(now) } end
 end
 takeSeats(seats, holdId, dead, 'h', tombstoneMs)
 local expiresAt = clock + tonumber(ARGV[5])
-redis.call('HSET', key('hold:' .. holdId), 'owner', person, 'generation', generation, 'fence', int(version + 1), 'state', 'HELD',
-  'seats', table.concat(seats, ','), 'createdAt', int(now), 'heldAt', int(clock), 'expiresAt', int(expiresAt), 'freeAt', int(expiresAt),
-  'extensionsEndAt', int(clock + tonumber(ARGV[6])), 'digest', ARGV[4], 'prices', ARGV[13])
+local hold = { 'owner', person, 'generation', generation, 'fence', int(version + 1), 'state', 'HELD', 'seats', table.concat(seats, ','),
+  'createdAt', int(now), 'heldAt', int(clock), 'expiresAt', int(expiresAt), 'freeAt', int(expiresAt),
+  'extensionsEndAt', int(clock + tonumber(ARGV[6])), 'digest', ARGV[4], 'prices', ARGV[13] }
+redis.call('HSET', key('hold:' .. holdId), unpack(hold))
 redis.call('ZADD', key('deadlines'), int(expiresAt), holdId)
-countHold(person, #seats, clock, 1)
+local lasts = countHold(person, #seats, clock, 1)
 if entry then redis.call('SREM', key('shopping'), entry) end
-keepAdmitted(person, entry, expiresAt)
+keepAdmitted(person, entry, expiresAt, lasts)
 publishSeats()
-publishLine(false)
-return describeHold(holdId)
+return { 'OK', int(now), 'shift', int(now - clock), unpack(hold) }

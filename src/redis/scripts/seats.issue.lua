@@ -7,6 +7,8 @@ Result  OK, now, fence | GONE, now | WRONG_EPOCH
 ]]
 --@include event
 --@include seats
+--@include people
+--@include holds
 --@include claim
 local holdKey = key('hold:' .. ARGV[2])
 local hold = readHold(ARGV[2])

@@ -6,4 +6,6 @@ Result  OK, now, fields of the hold | NO_HOLD | WRONG_EPOCH
 ]]
 --@include event
 --@include seats
+--@include people
+--@include holds
 return describeHold(ARGV[2])

@@ -6,6 +6,8 @@ Result  OK, now | NOT_ISSUING, now | WRONG_EPOCH
 ]]
 --@include event
 --@include seats
+--@include people
+--@include holds
 --@include line
 local holdKey = key('hold:' .. ARGV[2])
 local hold = readHold(ARGV[2])
