@@ -49,12 +49,12 @@ export function isOpenTo(seen: Observation, channel: string, letters: string, no
 
 /** The first part that is not what it was; null: nothing has changed. */
 export function changeOf(before: Observation, after: Observation): string | null {
+  // Redis may list the same fields in another order.
   for (const [hold, fields] of after.holds) {
     const was = before.holds.get(hold);
-    if (was !== fields && `${[...(was ?? [])]}` !== `${[...fields]}`) return `the hold ${hold}`;
+    if (was !== fields && comparable(was ?? new Map()) !== comparable(fields)) return `the hold ${hold}`;
   }
   if (before.text === after.text) return null;
-  // Redis may list the same fields in another order.
   const now = new Map(Object.entries(after.state).map(([part, value]) => [part, comparable(value)]));
   for (const [part, value] of Object.entries(before.state)) {
     const text = comparable(value);
