@@ -28,6 +28,8 @@ export interface Config {
   readonly tokenKeyFile: string;
   readonly oidcIssuers: readonly OidcIssuer[];
   readonly explorer: boolean;
+  /** Whether a subscription is executed once for all who are told the same. */
+  readonly fanout: 'shared' | 'per-subscriber';
   readonly logLevel: string;
 }
 
@@ -124,6 +126,7 @@ export function readConfig(env: Environment): Config {
     }),
     tokenKeyFile: env.TOKEN_KEY_FILE || '.floodgate/token-key.json',
     oidcIssuers: Object.freeze(oidcIssuers(env.OIDC_ISSUERS)),
+    fanout: choice(env, 'FANOUT', ['shared', 'per-subscriber'], 'shared'),
     explorer: choice(env, 'EXPLORER', ['on', 'off'], 'on') === 'on',
     logLevel: choice(env, 'LOG_LEVEL', ['silent', 'error', 'warn', 'info', 'debug'], 'info'),
   });

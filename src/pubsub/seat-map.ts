@@ -73,6 +73,8 @@ export class SeatMapMirror {
   readonly #watches = new Set<Watch<SeatUpdate>>();
   readonly #listeners = new Set<SeatListener>();
   readonly #merged = new Map<string, { seats: string; states: string }>();
+  /** The very same delta for all who are told the same. */
+  readonly #deltas = new Map<string, SeatDeltaUpdate>();
   readonly #snapshots = new Map<string, SeatSnapshotUpdate>();
   #status: string[] = [];
   /** Empty while every seat is everybody's. */
@@ -190,7 +192,8 @@ export class SeatMapMirror {
         cursor.layoutVersion === this.#layoutVersion &&
         cursor.version <= this.#version;
       if (known && greeted && scanned === this.#version) return null;
-      const merged = known ? this.#since(scanned, watched) : null;
+      const mergedFrom = scanned;
+      const merged = known ? this.#since(mergedFrom, watched) : null;
       scanned = this.#version;
       if (cursor === null || merged === null) {
         greeted = true;
@@ -200,18 +203,11 @@ export class SeatMapMirror {
       }
       if (merged.seats === '' && greeted) return null;
       greeted = true;
-      const delta: SeatDeltaUpdate = {
-        kind: 'delta',
-        epoch: this.epoch,
-        version: this.#version,
-        layoutVersion: this.#layoutVersion,
-        fromVersion: cursor.version,
-        ...merged,
-      };
+      const delta = this.#delta(cursor.version, mergedFrom, merged, watched);
       cursor = delta;
       return delta;
     };
-    const watch: Watch<SeatUpdate> = new Watch(pull, () => this.#watches.delete(watch));
+    const watch: Watch<SeatUpdate> = new Watch(pull, () => this.#watches.delete(watch), watched.key);
     this.#watches.add(watch);
     return watch;
   }
@@ -256,7 +252,7 @@ export class SeatMapMirror {
     this.#ticksToCheck = checkTicks;
     if (sameEpoch && loaded.version === this.#version) return;
     this.#ring.clear();
-    this.#merged.clear();
+    this.#forgetMerged();
     this.#snapshots.clear();
     this.#generation = loaded.generation;
     this.#version = loaded.version;
@@ -314,7 +310,7 @@ export class SeatMapMirror {
   #tell(): void {
     if (!this.#dirty) return;
     this.#dirty = false;
-    this.#merged.clear();
+    this.#forgetMerged();
     for (const watch of [...this.#watches]) watch.wake();
   }
 
@@ -331,6 +327,33 @@ export class SeatMapMirror {
     if (!sameEpoch) return this.#reloadSoon();
     this.#expected = seen.version;
     this.#expectedTicks = 0;
+  }
+
+  #forgetMerged(): void {
+    this.#merged.clear();
+    this.#deltas.clear();
+  }
+
+  /** `mergedFrom` is later than what the client knows where nothing in between was to be told. */
+  #delta(
+    fromVersion: number,
+    mergedFrom: number,
+    merged: { readonly seats: string; readonly states: string },
+    watched: WatchedPart,
+  ): SeatDeltaUpdate {
+    const key = `${fromVersion}-${mergedFrom}-${this.#version}|${watched.key}`;
+    const made = this.#deltas.get(key);
+    if (made !== undefined) return made;
+    const delta: SeatDeltaUpdate = {
+      kind: 'delta',
+      epoch: this.epoch,
+      version: this.#version,
+      layoutVersion: this.#layoutVersion,
+      fromVersion,
+      ...merged,
+    };
+    if (this.#deltas.size < limits.deltaRing) this.#deltas.set(key, delta);
+    return delta;
   }
 
   /** The merged change since a version within what is watched, made once for all who ask for the same; null: no longer known. */

@@ -3,29 +3,40 @@
  * gets the newest state later, and nobody else waits. `pull` answers null when there is nothing new.
  */
 export class Watch<T> implements AsyncIterableIterator<T> {
+  /** Who else is told the same values; null: nobody. */
+  readonly audience: string | null;
   readonly #pull: () => T | null;
   readonly #onClose: () => void;
-  #waiting: { resolve: (result: IteratorResult<T>) => void; reject: (error: Error) => void } | null = null;
+  #onNews: () => void = () => {};
   #ended = false;
   #endAfterPull = false;
-  #error: Error | null = null;
 
-  constructor(pull: () => T | null, onClose: () => void) {
+  constructor(pull: () => T | null, onClose: () => void, audience: string | null = null) {
     this.#pull = pull;
     this.#onClose = onClose;
+    this.audience = audience;
+  }
+
+  /** Calls back whenever a value may be there, and when the stream has ended. */
+  onNews(listener: () => void): void {
+    this.#onNews = listener;
+  }
+
+  /** What is new, or null: nothing for now, or nothing any more. */
+  take(): T | null {
+    if (this.#ended) return null;
+    const value = this.#pull();
+    if (value === null && this.#endAfterPull) this.#close();
+    return value;
+  }
+
+  get hasEnded(): boolean {
+    return this.#ended;
   }
 
   /** Something may be new. */
   wake(): void {
-    const waiting = this.#waiting;
-    if (waiting === null) return;
-    const value = this.#pull();
-    if (value === null) {
-      if (this.#endAfterPull) this.#close();
-      return;
-    }
-    this.#waiting = null;
-    waiting.resolve({ value, done: false });
+    if (!this.#ended) this.#onNews();
   }
 
   /** Delivers what is left, then completes. */
@@ -34,30 +45,17 @@ export class Watch<T> implements AsyncIterableIterator<T> {
     this.wake();
   }
 
-  fail(error: Error): void {
-    if (this.#ended) return;
-    const waiting = this.#waiting;
-    this.#waiting = null;
-    if (waiting !== null) waiting.reject(error);
-    else this.#error = error;
-    this.#close();
-  }
-
   next(): Promise<IteratorResult<T>> {
-    if (this.#error !== null) {
-      const error = this.#error;
-      this.#error = null;
-      return Promise.reject(error);
-    }
-    if (this.#ended) return Promise.resolve({ value: undefined, done: true });
-    const value = this.#pull();
+    const value = this.take();
     if (value !== null) return Promise.resolve({ value, done: false });
-    if (this.#endAfterPull) {
-      this.#close();
-      return Promise.resolve({ value: undefined, done: true });
-    }
-    return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject };
+    if (this.#ended) return Promise.resolve({ value: undefined, done: true });
+    return new Promise((resolve) => {
+      this.onNews(() => {
+        const news = this.take();
+        if (news === null && !this.#ended) return;
+        this.onNews(() => {});
+        resolve(news !== null ? { value: news, done: false } : { value: undefined, done: true });
+      });
     });
   }
 
@@ -78,9 +76,7 @@ export class Watch<T> implements AsyncIterableIterator<T> {
   #close(): void {
     if (this.#ended) return;
     this.#ended = true;
-    const waiting = this.#waiting;
-    this.#waiting = null;
-    waiting?.resolve({ value: undefined, done: true });
     this.#onClose();
+    this.#onNews();
   }
 }

@@ -2,10 +2,12 @@ import { Arg, Ctx, Field, ID, Int, ObjectType, Query, Resolver, Root, Subscripti
 import { refuse } from '../domain/errors.js';
 import { categoryCapacities } from '../services/event-catalogue.js';
 import { maySteer, type SalesView } from '../services/sales.js';
+import { Broadcast } from './broadcast.js';
 import { type Context, clientError, requireViewer } from './context.js';
 import { QueuePhase } from './line.js';
 import { Money } from './money.js';
 
+@Broadcast()
 @ObjectType()
 class CategorySales {
   @Field(() => ID)
@@ -39,6 +41,7 @@ class CategorySales {
   revenue!: Money;
 }
 
+@Broadcast()
 @ObjectType()
 class MinuteSales {
   @Field(() => Date, { description: 'Beginning of the minute.' })
@@ -51,6 +54,7 @@ class MinuteSales {
   revenue!: Money;
 }
 
+@Broadcast()
 @ObjectType({
   description:
     'The counts of a sale at one version: available + held + issuing + sold + returning + blocked = capacity.',
@@ -145,6 +149,7 @@ export class SalesResolver {
     return view && describeSales(view);
   }
 
+  @Broadcast()
   @Subscription(() => Sales, {
     description: 'The counts of a sale, for its organizer: at once, then after every change, merged per tick.',
     subscribe: async ({ args, context }) => {

@@ -18,6 +18,7 @@ import type { LayoutSection } from '../domain/layout.js';
 import { seatTotalMinor } from '../domain/money.js';
 import type { SeatCursor, SeatUpdate } from '../pubsub/seat-map.js';
 import type { PublishedEvent } from '../services/event-catalogue.js';
+import { Broadcast } from './broadcast.js';
 import { type Context, clientError } from './context.js';
 import { Money } from './money.js';
 
@@ -129,6 +130,7 @@ class SeatMap {
   event!: PublishedEvent;
 }
 
+@Broadcast()
 @ObjectType({ description: 'The state of all watched places at one version.' })
 export class SeatMapSnapshot {
   @Field(() => String, { description: 'Another epoch means: forget what you know.' })
@@ -146,6 +148,7 @@ export class SeatMapSnapshot {
   states!: string;
 }
 
+@Broadcast()
 @ObjectType({
   description:
     'Changes since fromVersion. Apply if epoch and layoutVersion are yours and fromVersion ≤ yours < version.',
@@ -282,6 +285,7 @@ export class SeatMapResolver {
     return snapshot;
   }
 
+  @Broadcast({ cursor: 'since' })
   @Subscription(() => SeatMapUpdate, {
     description: 'Every change of the seats of an event or one of its sections, merged per tick.',
     subscribe: async ({ args, context }) => {

@@ -18,6 +18,7 @@ import {
 import type { Logger } from 'pino';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { limits } from '../limits.js';
+import { Hub, type HubCounts, type Outlet } from '../pubsub/hub.js';
 import type { Context } from '../resolvers/context.js';
 import type { Viewer } from '../services/platform.js';
 import type { Services } from '../services/services.js';
@@ -48,6 +49,11 @@ interface Connection {
 }
 
 type ProtocolResult = Extract<Awaited<ReturnType<NonNullable<ServerOptions['onNext']>>>, object>;
+
+/** Of a subscription: where its texts go. */
+interface LiveArgs extends ExecutionArgs {
+  readonly outlet: Outlet;
+}
 
 interface Extra {
   readonly connection: Connection;
@@ -84,12 +90,14 @@ export class WebSocketEndpoint {
   });
   readonly #connections = new Set<Connection>();
   readonly #protocol: Server<Extra>;
+  readonly #hub: Hub;
   readonly #timers: NodeJS.Timeout[];
   #closing = false;
 
   constructor(options: WebSocketOptions) {
     this.#options = options;
     this.#log = options.services.platform.log;
+    this.#hub = this.#makeHub();
     this.#protocol = this.#makeProtocol();
     this.#timers = [
       setInterval(() => this.#ping(), limits.socketPingMs),
@@ -106,6 +114,10 @@ export class WebSocketEndpoint {
       if (this.#closing) return refuse('503 Service Unavailable');
       return this.#sockets.handleUpgrade(request, socket, head, (webSocket) => this.#open(webSocket));
     });
+  }
+
+  get streams(): HubCounts {
+    return this.#hub.counts;
   }
 
   get counts(): { readonly open: number; readonly lagging: number } {
@@ -160,19 +172,47 @@ export class WebSocketEndpoint {
           operationName: operationName ?? null,
           variableValues: variables ?? null,
           contextValue,
-        } satisfies ExecutionArgs;
+          outlet: this.#outletOf(connection, id),
+        } satisfies LiveArgs;
       },
       onComplete: ({ extra }, id) => {
         extra.connection.operations.delete(id);
       },
-      onNext: (_ctx, _id, _payload, _args, { errors, ...rest }) =>
+      subscribe: (args) => this.#hub.subscribe(args, (args as LiveArgs).outlet),
+      onNext: (_ctx, _id, _payload, _args, result) =>
         // The protocol sends formatted errors; its types speak of executed ones.
-        errors === undefined ? undefined : ({ ...rest, errors: this.#mask(errors) } as unknown as ProtocolResult),
+        result.errors === undefined ? undefined : (this.#format(result) as ProtocolResult),
       onError: ({ extra }, id, _payload, errors) => {
         extra.connection.operations.delete(id);
         return this.#mask(errors as readonly GraphQLError[]);
       },
     });
+  }
+
+  #makeHub(): Hub {
+    const { services } = this.#options;
+    return new Hub({
+      shares: services.platform.config.fanout === 'shared',
+      format: (result) => this.#format(result),
+      sharedContext: (onViewer) =>
+        ({
+          services,
+          get viewer() {
+            return onViewer();
+          },
+        }) satisfies Context,
+      onMistake: (error, operation) => this.#log.error({ err: error, operation }, 'a subscription is not shared'),
+    });
+  }
+
+  /** Texts of a stream go straight to the socket: the library would make and send each of them by itself. */
+  #outletOf(connection: Connection, id: string): Outlet {
+    const opening = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
+    return (payload) => this.#send(connection, `${opening}${payload}}`);
+  }
+
+  #format({ errors, ...rest }: { readonly errors?: readonly GraphQLError[] | undefined }): object {
+    return errors === undefined ? rest : { ...rest, errors: this.#mask(errors) };
   }
 
   #mask(errors: readonly GraphQLError[]): GraphQLFormattedError[] {

@@ -73,6 +73,7 @@ export class Sales {
         this.#watched.delete(eventId);
         sales.stop();
       },
+      'steering',
     );
     sales.watches.add(watch);
     return watch;

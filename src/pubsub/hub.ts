@@ -1,0 +1,284 @@
+import {
+  createSourceEventStream,
+  type ExecutionArgs,
+  type ExecutionResult,
+  execute,
+  getOperationAST,
+  type OperationDefinitionNode,
+} from 'graphql';
+import { planSharing, type SharingPlan } from './broadcast.js';
+import { Watch } from './watch.js';
+
+/** Where the texts of one subscription go. A promise: the reader is behind, and nothing more is to be sent until it resolves. */
+export type Outlet = (payload: string) => Promise<void> | void;
+
+/** The subscription as the transport holds it: it delivers by itself from the first `next` on and ends when the source does. */
+export interface LiveStream extends AsyncIterableIterator<never> {
+  return(): Promise<IteratorResult<never>>;
+}
+
+export interface HubOptions {
+  /** False: every subscriber is executed for itself. */
+  readonly shares: boolean;
+  /** What leaves of a result: errors as the client may see them. */
+  readonly format: (result: ExecutionResult) => unknown;
+  /** The context of a shared execution. Reading its viewer is a mistake of whoever declared the field. */
+  readonly sharedContext: (onViewer: () => never) => unknown;
+  readonly onMistake: (error: Error, operation: string) => void;
+}
+
+export interface HubCounts {
+  readonly subscribers: number;
+  readonly groups: number;
+  readonly executions: number;
+  readonly deliveries: number;
+}
+
+/** A text that is there, or being made for those who wait for it. */
+interface Rendering {
+  text: string | null;
+  readonly waiting: Subscriber[];
+}
+
+/** Subscribers who are told the same: one operation, the same variables, one audience. */
+interface Group {
+  readonly key: string;
+  readonly args: ExecutionArgs;
+  readonly operation: string;
+  members: number;
+  /** A field it selects has read the viewer after all: from then on everybody is executed for himself. */
+  isBroken: boolean;
+  /** What was told last, and its text. Members with another cursor are told something else; texts of theirs are kept as long as the update is. */
+  lastUpdate: object | null;
+  lastRendering: Rendering | null;
+  readonly renderings: WeakMap<object, Rendering>;
+}
+
+/**
+ * The fan-out: executes a subscription once for all who are told the same, serialises it once, and gives every subscriber the same text.
+ * The sources keep a cursor for each subscriber, so that one who is behind or late takes another update and nobody waits for anybody.
+ * Whatever is not declared to be the same for all is executed for each subscriber.
+ */
+export class Hub {
+  readonly #options: HubOptions;
+  readonly #groups = new Map<string, Group>();
+  readonly #plans = new WeakMap<OperationDefinitionNode, SharingPlan | null>();
+  /** Documents are parsed once and cached; each has a number, which is shorter than its text. */
+  readonly #numbers = new WeakMap<OperationDefinitionNode, number>();
+  #lastNumber = 0;
+  #subscribers = 0;
+  #executions = 0;
+  #deliveries = 0;
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+  }
+
+  get counts(): HubCounts {
+    return {
+      subscribers: this.#subscribers,
+      groups: this.#groups.size,
+      executions: this.#executions,
+      deliveries: this.#deliveries,
+    };
+  }
+
+  /** Opens the source of a validated subscription; or answers why it cannot be opened. */
+  async subscribe(args: ExecutionArgs, outlet: Outlet): Promise<LiveStream | ExecutionResult> {
+    const source = await createSourceEventStream(args);
+    if (!(Symbol.asyncIterator in source)) return source;
+    if (!(source instanceof Watch)) throw new Error('the source of a subscription is no watch');
+    const group = this.#options.shares ? this.#groupOf(args, source.audience) : null;
+    if (group !== null) group.members += 1;
+    this.#subscribers += 1;
+    const leave = () => {
+      this.#subscribers -= 1;
+      if (group === null) return;
+      group.members -= 1;
+      if (group.members === 0) this.#groups.delete(group.key);
+    };
+    return new Subscriber(
+      source as Watch<object>,
+      outlet,
+      (update, to) => this.#render(args, group, update, to),
+      leave,
+    );
+  }
+
+  #groupOf(args: ExecutionArgs, audience: string | null): Group | null {
+    const operation = getOperationAST(args.document, args.operationName);
+    if (operation == null || audience === null) return null;
+    let plan = this.#plans.get(operation);
+    if (plan === undefined) {
+      plan = planSharing(args.schema, args.document, operation);
+      this.#plans.set(operation, plan);
+      this.#lastNumber += 1;
+      this.#numbers.set(operation, this.#lastNumber);
+    }
+    if (plan === null) return null;
+    const given = args.variableValues ?? {};
+    const values = plan.variables.filter((name) => name in given).map((name) => [name, given[name]]);
+    const key = `${this.#numbers.get(operation)} ${JSON.stringify([audience, values])}`;
+    const known = this.#groups.get(key);
+    if (known !== undefined) return known.isBroken ? null : known;
+    const group: Group = {
+      key,
+      args,
+      operation: operation.name?.value ?? '',
+      members: 0,
+      isBroken: false,
+      lastUpdate: null,
+      lastRendering: null,
+      renderings: new WeakMap(),
+    };
+    this.#groups.set(key, group);
+    return group;
+  }
+
+  /** The text of an update; null: it will be given to the subscriber when it is there. */
+  #render(args: ExecutionArgs, group: Group | null, update: object, subscriber: Subscriber): string | null {
+    this.#deliveries += 1;
+    if (group === null || group.isBroken) {
+      const text = this.#execute(args, update);
+      if (typeof text === 'string') return text;
+      text.then(
+        (made) => subscriber.receive(made),
+        (error) => subscriber.fail(error),
+      );
+      return null;
+    }
+    let rendering = group.lastUpdate === update ? group.lastRendering : group.renderings.get(update);
+    rendering ??= this.#renderShared(group, update);
+    group.lastUpdate = update;
+    group.lastRendering = rendering;
+    if (rendering.text === null) rendering.waiting.push(subscriber);
+    return rendering.text;
+  }
+
+  #renderShared(group: Group, update: object): Rendering {
+    const rendering: Rendering = { text: null, waiting: [] };
+    group.renderings.set(update, rendering);
+    let mistake: Error | null = null;
+    const contextValue = this.#options.sharedContext(() => {
+      mistake = new Error('a field that is declared to tell everybody the same reads the viewer');
+      throw mistake;
+    });
+    const deliver = (text: string) => {
+      if (mistake === null) {
+        rendering.text = text;
+        for (const subscriber of rendering.waiting.splice(0)) subscriber.receive(text);
+        return;
+      }
+      if (!group.isBroken) this.#options.onMistake(mistake, group.operation);
+      group.isBroken = true;
+      for (const subscriber of rendering.waiting.splice(0)) subscriber.repeat(update);
+    };
+    const text = this.#execute({ ...group.args, contextValue }, update);
+    if (typeof text === 'string' && mistake === null) rendering.text = text;
+    else
+      Promise.resolve(text).then(deliver, (error) => {
+        for (const subscriber of rendering.waiting.splice(0)) subscriber.fail(error);
+      });
+    return rendering;
+  }
+
+  #execute(args: ExecutionArgs, rootValue: object): string | Promise<string> {
+    this.#executions += 1;
+    const result = execute({ ...args, rootValue });
+    return result instanceof Promise ? result.then((made) => this.#textOf(made)) : this.#textOf(result);
+  }
+
+  #textOf(result: ExecutionResult): string {
+    return JSON.stringify(this.#options.format(result));
+  }
+}
+
+type Render = (update: object, subscriber: Subscriber) => string | null;
+
+class Subscriber implements LiveStream {
+  readonly #source: Watch<object>;
+  readonly #outlet: Outlet;
+  readonly #render: Render;
+  readonly #leave: () => void;
+  /** A text is being made, or the reader is behind. */
+  #isBusy = true;
+  #hasLeft = false;
+  #settle: ((error: Error | null) => void) | null = null;
+
+  constructor(source: Watch<object>, outlet: Outlet, render: Render, leave: () => void) {
+    this.#source = source;
+    this.#outlet = outlet;
+    this.#render = render;
+    this.#leave = leave;
+    source.onNews(() => this.#deliver());
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Called once, when the transport is ready: resolves when the stream has ended. */
+  next(): Promise<IteratorResult<never>> {
+    return new Promise((resolve, reject) => {
+      this.#settle = (error) => (error === null ? resolve({ value: undefined, done: true }) : reject(error));
+      this.#isBusy = false;
+      this.#deliver();
+    });
+  }
+
+  return(): Promise<IteratorResult<never>> {
+    void this.#source.return();
+    this.#end(null);
+    return Promise.resolve({ value: undefined, done: true });
+  }
+
+  /** A text that had to be waited for. */
+  receive(text: string): void {
+    this.#isBusy = false;
+    if (this.#send(text)) this.#deliver();
+  }
+
+  /** Takes the same update again. */
+  repeat(update: object): void {
+    const text = this.#render(update, this);
+    if (text !== null) this.receive(text);
+  }
+
+  fail(error: Error): void {
+    void this.#source.return();
+    this.#end(error);
+  }
+
+  #deliver(): void {
+    while (!this.#isBusy && !this.#hasLeft) {
+      const update = this.#source.take();
+      if (update === null) {
+        if (this.#source.hasEnded) this.#end(null);
+        return;
+      }
+      const text = this.#render(update, this);
+      if (text === null) this.#isBusy = true;
+      else if (!this.#send(text)) return;
+    }
+  }
+
+  /** False: nothing more until the reader has caught up. */
+  #send(text: string): boolean {
+    if (this.#hasLeft) return false;
+    const behind = this.#outlet(text);
+    if (behind === undefined) return true;
+    this.#isBusy = true;
+    void behind.then(() => {
+      this.#isBusy = false;
+      this.#deliver();
+    });
+    return false;
+  }
+
+  #end(error: Error | null): void {
+    if (this.#hasLeft) return;
+    this.#hasLeft = true;
+    this.#leave();
+    this.#settle?.(error);
+  }
+}
