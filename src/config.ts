@@ -4,6 +4,8 @@ import { limits } from './limits.js';
 export interface Config {
   readonly host: string;
   readonly port: number;
+  /** Port of the metrics, at the same address; 0: any free one; null: no metrics. */
+  readonly metricsPort: number | null;
   readonly databaseUrl: string;
   readonly redisUrl: string;
   /** API processes on this machine. */
@@ -93,6 +95,7 @@ export function readConfig(env: Environment): Config {
   return Object.freeze({
     host,
     port,
+    metricsPort: env.METRICS_PORT ? integer(env, 'METRICS_PORT', 0, 0, 65_535) : null,
     databaseUrl: url(
       'DATABASE_URL',
       required(env, 'DATABASE_URL', 'give the URL of a PostgreSQL 15 or later, or use `npm start`'),

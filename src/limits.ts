@@ -32,6 +32,7 @@ export const limits = {
   socketInitMs: 10_000,
   socketDrainMs: 5_000,
   processRestartMs: 1_000,
+  metricsAnswerMs: 2_000,
 
   // Sessions
   guestSessionMs: 30 * 86_400_000,

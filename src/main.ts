@@ -5,6 +5,7 @@ import { ConfigError, readConfig } from './config.js';
 import { makeDataSource } from './database/data-source.js';
 import { assertLimits, limits } from './limits.js';
 import { RedisUnusable } from './redis/connections.js';
+import { answerSupervisor, ClusterMetrics, serveMetrics } from './server/metrics.js';
 import { makeLogger, startServer } from './server/server.js';
 
 /** One clear line for whoever starts it; everything else is in the log. */
@@ -12,7 +13,7 @@ function fail(error: unknown): never {
   const code = (error as { code?: string }).code;
   const message = error instanceof Error ? error.message : String(error);
   const known: Record<string, string> = {
-    EADDRINUSE: `the port is taken: set PORT to a free one (${message})`,
+    EADDRINUSE: `the port is taken: set PORT or METRICS_PORT to a free one (${message})`,
     ECONNREFUSED: `a store does not answer (${message}): check DATABASE_URL and REDIS_URL`,
     ENOTFOUND: `a host is unknown (${message}): check DATABASE_URL and REDIS_URL`,
     '28P01': 'PostgreSQL refuses the user or password of DATABASE_URL',
@@ -39,17 +40,24 @@ async function migrate(config: Config): Promise<void> {
   }
 }
 
-const announce = (url: string) => process.stdout.write(`${JSON.stringify({ listening: url })}\n`);
+const announce = (listening: string, metrics: string | null) =>
+  process.stdout.write(`${JSON.stringify({ listening, ...(metrics !== null && { metrics }) })}\n`);
 
 async function serve(config: Config): Promise<void> {
-  const server = await startServer(config);
-  if (cluster.isWorker) process.send?.({ listening: server.url });
-  else announce(server.url);
+  const log = makeLogger(config);
+  const server = await startServer(config, { log });
+  const { url, metrics, metricsUrl } = server;
+  const tellLastMetrics = cluster.isWorker && metrics !== null ? answerSupervisor(metrics, log) : async () => {};
+  if (cluster.isWorker) process.send?.({ listening: url });
+  else announce(url, metricsUrl);
   const stop = () => {
-    server.close().then(
-      () => process.exit(0),
-      (error) => fail(error),
-    );
+    server
+      .close()
+      .then(tellLastMetrics)
+      .then(
+        () => process.exit(0),
+        (error) => fail(error),
+      );
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
@@ -59,8 +67,9 @@ async function serve(config: Config): Promise<void> {
  * Several processes behind one address. One that dies is replaced; the others go on. SIGHUP replaces all of them one by one by what is
  * installed now, so that at no moment fewer serve than before.
  */
-function supervise(config: Config): void {
+async function supervise(config: Config): Promise<void> {
   const log = makeLogger(config);
+  const metrics = await serveMetrics(config, new ClusterMetrics(), log);
   const ready = new Set<number>();
   /** Processes whose end is nothing to worry about. */
   const expendable = new Set<number>();
@@ -71,7 +80,7 @@ function supervise(config: Config): void {
     ready.add(worker.id);
     if (announced || ready.size < config.processes) return;
     announced = true;
-    announce(message.listening);
+    announce(message.listening, metrics?.url ?? null);
   });
   cluster.on('exit', (worker, code, signal) => {
     if (stopping) {
@@ -126,7 +135,7 @@ async function main(): Promise<void> {
   const config = readConfig(process.env);
   // A process that replaces others may be of a newer version than the one that started it.
   await migrate(config);
-  if (cluster.isPrimary && config.processes > 1) supervise(config);
+  if (cluster.isPrimary && config.processes > 1) await supervise(config);
   else await serve(config);
 }
 

@@ -1,18 +1,19 @@
 import { SetupError } from '../../sandbox/services/process.js';
 import type { RunningRedis } from '../../sandbox/services/redis.js';
 import { limits } from '../../src/limits.js';
+import { type Api, startApi } from '../support/api.js';
 import { say } from '../support/command-line.js';
 import { LoopWatch } from '../support/loop-watch.js';
 import type { BenchOptions } from '../support/options.js';
+import { serverEnvironment } from '../support/product.js';
 import { runBench } from '../support/program.js';
 import type { Findings, Table } from '../support/report.js';
 import { type Spread, spreadOf } from '../support/spread.js';
 import type { Stores } from '../support/stores.js';
-import { type Api, startApi } from './api.js';
 import { Claimer, type FirstClaim } from './claimer.js';
 import { Crowd } from './crowd.js';
 import { loseRedis, pause, readState, startEmptyRedis, watchRecovery } from './outage.js';
-import { openSales, type Sales, serverEnvironment } from './sale.js';
+import { openSales, type Sales } from './sale.js';
 
 /** How long the product takes to sell again after Redis has been lost in the middle of a sale. */
 const own = {

@@ -1,16 +1,14 @@
-import { join } from 'node:path';
 import { seedStadium, withServices } from '../../sandbox/seed.js';
 import { type Config, readConfig } from '../../src/config.js';
 import type { Event } from '../../src/entities/events.js';
 import { entryGlobalId } from '../../src/services/line.js';
-import type { Services } from '../../src/services/services.js';
 import { randomFor } from '../rush/random.js';
 import type { BenchClient } from '../support/client.js';
 import { joinAll } from '../support/people.js';
+import { serverEnvironment, sessionOf } from '../support/product.js';
 import type { Stores } from '../support/stores.js';
 import { writeSale } from './ledger.js';
 
-const sessionMs = 3_600_000;
 const admitPerSecond = 100;
 /** People who are admitted when Redis is lost; nobody else is until one of them leaves. */
 const activeCap = 200;
@@ -33,18 +31,6 @@ export interface Sales {
   readonly people: readonly Person[];
   /** Buys in the sale without a line. */
   readonly passerBy: string;
-}
-
-export function serverEnvironment(stores: Stores, urls: { readonly database: string; readonly redis: string }) {
-  return {
-    DATABASE_URL: urls.database,
-    REDIS_URL: urls.redis,
-    STRIPE_SECRET_KEY: 'sk_test_unused',
-    STRIPE_WEBHOOK_SECRET: 'whsec_unused',
-    // Nobody answers there: no step of an order falls due while something is measured.
-    STRIPE_API_URL: 'http://127.0.0.1:9',
-    TOKEN_KEY_FILE: join(stores.home, 'token-key.json'),
-  };
 }
 
 /** Publishes both events, writes their sales into the ledger, and lets everybody join. */
@@ -89,9 +75,4 @@ export async function openSales(
       passerBy: await sessionOf(services, 'passer-by'),
     };
   });
-}
-
-async function sessionOf(services: Services, personId: string): Promise<string> {
-  const guest = { personId, role: 'GUEST', identity: 'ANONYMOUS', organizerId: null } as const;
-  return (await services.tokens.session(guest, sessionMs)).token;
 }

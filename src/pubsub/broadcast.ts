@@ -1,13 +1,13 @@
 import {
+  type DirectiveNode,
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
-  type GraphQLField,
   type GraphQLNamedType,
   type GraphQLObjectType,
   type GraphQLSchema,
   getNamedType,
-  isAbstractType,
+  isInterfaceType,
   isObjectType,
   Kind,
   type OperationDefinitionNode,
@@ -31,6 +31,10 @@ const ruleOf = (thing: { readonly extensions: Readonly<Record<string, unknown>> 
 /** A directive nobody knows here may do anything. */
 const knownDirectives: ReadonlySet<string> = new Set(['skip', 'include']);
 
+/** On a definition none of those may stand. */
+const carriesDirectives = ({ directives = [] }: { readonly directives?: readonly DirectiveNode[] | undefined }) =>
+  directives.length > 0;
+
 /**
  * Whether one execution of a validated subscription serves all its subscribers: every field it selects, in whatever fragment, has been
  * declared to tell everybody the same. Null: it may not be shared.
@@ -41,7 +45,8 @@ export function planSharing(
   operation: OperationDefinitionNode,
 ): SharingPlan | null {
   const root = schema.getSubscriptionType();
-  if (root == null || (operation.directives ?? []).length > 0) return null;
+  const defined = [operation, ...(operation.variableDefinitions ?? [])];
+  if (root == null || defined.some(carriesDirectives)) return null;
   const reader = new Reader(schema, document);
   return reader.mayShare(operation.selectionSet, root) ? { variables: [...reader.variables].sort() } : null;
 }
@@ -72,7 +77,7 @@ class Reader {
       const name = selection.name.value;
       const fragment = this.#fragments.get(name);
       const on = fragment && this.#schema.getType(fragment.typeCondition.name.value);
-      if (fragment === undefined || on == null) return false;
+      if (fragment === undefined || on == null || carriesDirectives(fragment)) return false;
       if (this.#read.has(name)) return true;
       this.#read.add(name);
       return this.mayShare(fragment.selectionSet, on);
@@ -82,14 +87,15 @@ class Reader {
   #mayShareField(node: FieldNode, parent: GraphQLNamedType): boolean {
     const name = node.name.value;
     if (name === '__typename') return true;
+    if (!isObjectType(parent) && !isInterfaceType(parent)) return false;
     // What may be any of several types is shared only if it may be in each of them.
-    const types = isAbstractType(parent) ? this.#schema.getPossibleTypes(parent) : isObjectType(parent) ? [parent] : [];
-    const fields = types.map((type) => declared(type, name));
-    const [field] = fields;
-    if (field === undefined || fields.includes(undefined)) return false;
-    const { cursor } = field.rule;
-    for (const { name: argument, value } of node.arguments ?? []) if (argument.value !== cursor) this.#note(value);
-    return node.selectionSet === undefined || this.mayShare(node.selectionSet, getNamedType(field.field.type));
+    const types = isObjectType(parent) ? [parent] : this.#schema.getPossibleTypes(parent);
+    const rules = types.map((type) => declared(type, name));
+    const field = parent.getFields()[name];
+    if (field === undefined || rules.length === 0 || rules.includes(undefined)) return false;
+    for (const { name: argument, value } of node.arguments ?? [])
+      if (rules.some((rule) => rule?.cursor !== argument.value)) this.#note(value);
+    return node.selectionSet === undefined || this.mayShare(node.selectionSet, getNamedType(field.type));
   }
 
   #note(value: ValueNode): void {
@@ -99,12 +105,8 @@ class Reader {
   }
 }
 
-/** A field with its rule, or undefined where nobody has declared one. A field with arguments of its own needs its own. */
-function declared(
-  type: GraphQLObjectType,
-  name: string,
-): { readonly field: GraphQLField<unknown, unknown>; readonly rule: Rule } | undefined {
+/** The rule of a field, or undefined where nobody has declared one. A field with arguments of its own needs its own. */
+function declared(type: GraphQLObjectType, name: string): Rule | undefined {
   const field = type.getFields()[name];
-  const rule = field && (ruleOf(field) ?? (field.args.length === 0 ? ruleOf(type) : undefined));
-  return field && rule && { field, rule };
+  return field && (ruleOf(field) ?? (field.args.length === 0 ? ruleOf(type) : undefined));
 }

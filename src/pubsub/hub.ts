@@ -30,7 +30,9 @@ export interface HubOptions {
 export interface HubCounts {
   readonly subscribers: number;
   readonly groups: number;
+  /** Of these, `sharedExecutions` were for a whole group at once. */
   readonly executions: number;
+  readonly sharedExecutions: number;
   readonly deliveries: number;
 }
 
@@ -43,7 +45,8 @@ interface Rendering {
 /** Subscribers who are told the same: one operation, the same variables, one audience. */
 interface Group {
   readonly key: string;
-  readonly args: ExecutionArgs;
+  /** Nothing of whoever came first but what everybody has. */
+  readonly args: Pick<ExecutionArgs, 'schema' | 'document' | 'operationName' | 'variableValues'>;
   readonly operation: string;
   members: number;
   /** A field it selects has read the viewer after all: from then on everybody is executed for himself. */
@@ -68,6 +71,7 @@ export class Hub {
   #lastNumber = 0;
   #subscribers = 0;
   #executions = 0;
+  #sharedExecutions = 0;
   #deliveries = 0;
 
   constructor(options: HubOptions) {
@@ -79,6 +83,7 @@ export class Hub {
       subscribers: this.#subscribers,
       groups: this.#groups.size,
       executions: this.#executions,
+      sharedExecutions: this.#sharedExecutions,
       deliveries: this.#deliveries,
     };
   }
@@ -117,13 +122,14 @@ export class Hub {
     }
     if (plan === null) return null;
     const given = args.variableValues ?? {};
-    const values = plan.variables.filter((name) => name in given).map((name) => [name, given[name]]);
+    const values = plan.variables.filter((name) => Object.hasOwn(given, name)).map((name) => [name, given[name]]);
     const key = `${this.#numbers.get(operation)} ${JSON.stringify([audience, values])}`;
     const known = this.#groups.get(key);
     if (known !== undefined) return known.isBroken ? null : known;
+    const { schema, document, operationName = null } = args;
     const group: Group = {
       key,
-      args,
+      args: { schema, document, operationName, variableValues: given },
       operation: operation.name?.value ?? '',
       members: 0,
       isBroken: false,
@@ -156,6 +162,7 @@ export class Hub {
   }
 
   #renderShared(group: Group, update: object): Rendering {
+    this.#sharedExecutions += 1;
     const rendering: Rendering = { text: null, waiting: [] };
     group.renderings.set(update, rendering);
     let mistake: Error | null = null;

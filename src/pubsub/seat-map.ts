@@ -69,6 +69,7 @@ const retryTicks = checkTicks / 10;
  */
 export class SeatMapMirror {
   readonly #load: () => Promise<LoadedSeats | null>;
+  readonly #onResync: () => void;
   readonly #ring = new DeltaRing(limits.deltaRing);
   readonly #watches = new Set<Watch<SeatUpdate>>();
   readonly #listeners = new Set<SeatListener>();
@@ -96,8 +97,10 @@ export class SeatMapMirror {
   #stopped = false;
   #stop: () => void = () => {};
 
-  constructor(load: () => Promise<LoadedSeats | null>) {
+  /** `onResync`: somebody who was being told changes needs a snapshot after all. */
+  constructor(load: () => Promise<LoadedSeats | null>, onResync: () => void) {
     this.#load = load;
+    this.#onResync = onResync;
   }
 
   /** Subscribes first, then reads the snapshot, so that nothing is missed in between. Rejects when a store does not answer. */
@@ -196,6 +199,7 @@ export class SeatMapMirror {
       const merged = known ? this.#since(mergedFrom, watched) : null;
       scanned = this.#version;
       if (cursor === null || merged === null) {
+        if (greeted) this.#onResync();
         greeted = true;
         const snapshot = this.snapshot(watched);
         cursor = snapshot;

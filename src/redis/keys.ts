@@ -1,6 +1,11 @@
 /** Version of the layout of the keys. A process of another version never reads these keys by accident. */
 const schemaVersion = 'fg2';
 
+const sharedBase = (eventId: string) => `${schemaVersion}:{event:${eventId}}:`;
+
+/** The one key a script is given: it finds the others by itself. */
+export const metaKey = (eventId: string): string => `${sharedBase(eventId)}meta`;
+
 /** An event and the generation of its inventory the caller believes in. */
 export interface EventRef {
   readonly eventId: string;
@@ -12,11 +17,11 @@ export interface EventRef {
  * cluster.
  */
 export function sharedKeys(eventId: string) {
-  const base = `${schemaVersion}:{event:${eventId}}:`;
+  const base = sharedBase(eventId);
   return {
     base,
     /** Hash: epoch (generation@server), generation, runId, lastNow, version, layoutVersion, phase and settings the scripts read. */
-    meta: `${base}meta`,
+    meta: metaKey(eventId),
     /** Channel of seat-map deltas. */
     seatChannel: `${base}seat-changes`,
     /** Channel of the line. */

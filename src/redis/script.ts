@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
-import { type EventRef, eventKeys } from './keys.js';
+import { type EventRef, metaKey } from './keys.js';
 
 const folder = new URL('.', import.meta.url);
 
@@ -112,7 +112,7 @@ async function callScript(
   const server = serverOf(client);
   if (server === null) return null;
   const run = (client as unknown as Record<string, DefinedCommand>)[command]!;
-  return (await run.call(client, eventKeys(ref).meta, epochOf(ref.generation, server), ...args)) as unknown[];
+  return (await run.call(client, metaKey(ref.eventId), epochOf(ref.generation, server), ...args)) as unknown[];
 }
 
 export async function runNumberScript(

@@ -82,8 +82,31 @@ const boundedDocument: ValidationRule = (context) => {
   };
 };
 
+/** A stream that is left out would be none. The library does not refuse this: it throws, already while it validates. */
+const unconditionalRoot: ValidationRule = (context) => {
+  const read = new Set<string>();
+  const isConditional = ({ selections }: SelectionSetNode): boolean =>
+    selections.some((selection) => {
+      if (selection.directives?.some(({ name: { value } }) => value === 'skip' || value === 'include')) return true;
+      if (selection.kind === Kind.FIELD) return false;
+      if (selection.kind === Kind.INLINE_FRAGMENT) return isConditional(selection.selectionSet);
+      const name = selection.name.value;
+      const fragment = read.has(name) ? undefined : context.getFragment(name);
+      read.add(name);
+      return fragment != null && isConditional(fragment.selectionSet);
+    });
+  return {
+    OperationDefinition(operation) {
+      read.clear();
+      if (operation.operation !== 'subscription' || !isConditional(operation.selectionSet)) return;
+      const message = 'Neither @skip nor @include may stand at the root of a subscription.';
+      context.reportError(new GraphQLError(message, { nodes: operation }));
+    },
+  };
+};
+
 /** Further rules for every document, over HTTP as over WebSocket. */
-export const documentRules: readonly ValidationRule[] = [boundedDocument];
+export const documentRules: readonly ValidationRule[] = [boundedDocument, unconditionalRoot];
 
 export type PreparedDocument = { readonly document: DocumentNode } | { readonly errors: readonly GraphQLError[] };
 
@@ -119,7 +142,9 @@ export class DocumentCache {
       error.extensions.code = 'GRAPHQL_PARSE_FAILED';
       return { errors: [error] };
     }
-    const errors = validate(this.#schema, document, [...specifiedRules, ...documentRules]);
+    // Ours go first: what breaks them may be too much for the others.
+    const broken = validate(this.#schema, document, documentRules);
+    const errors = broken.length > 0 ? broken : validate(this.#schema, document, specifiedRules);
     for (const error of errors) error.extensions.code ??= 'GRAPHQL_VALIDATION_FAILED';
     return errors.length > 0 ? { errors } : { document };
   }

@@ -1,6 +1,6 @@
 import { Transform } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
+import { ApolloServer, type ApolloServerPlugin, type GraphQLRequestListener } from '@apollo/server';
 import { fastifyApolloDrainPlugin, fastifyApolloHandler } from '@as-integrations/fastify';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type RequestPayload } from 'fastify';
@@ -9,6 +9,7 @@ import type { Logger } from 'pino';
 import { limits } from '../limits.js';
 import type { Context } from '../resolvers/context.js';
 import type { Services } from '../services/services.js';
+import { makeOperationCounts, type OperationCounts, outcomeOf } from './counts.js';
 import { documentRules } from './documents.js';
 import { maskError } from './masking.js';
 
@@ -18,9 +19,10 @@ export const graphqlPath = '/graphql';
 export async function buildHttp(
   schema: GraphQLSchema,
   services: Services,
-): Promise<{ http: FastifyInstance; apollo: ApolloServer<Context> }> {
+): Promise<{ http: FastifyInstance; apollo: ApolloServer<Context>; operations: OperationCounts }> {
   const { log, config } = services.platform;
   const http = fastify({ logger: false, bodyLimit: limits.httpBodyBytes, forceCloseConnections: true });
+  const operations = makeOperationCounts();
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: true,
@@ -30,7 +32,7 @@ export async function buildHttp(
     validationRules: [...documentRules],
     parseOptions: { maxTokens: limits.documentTokens },
     formatError: (formatted, error) => maskError(formatted, error, log),
-    plugins: [fastifyApolloDrainPlugin(http), noSubscriptions],
+    plugins: [fastifyApolloDrainPlugin(http), noSubscriptions, counting(operations)],
   });
   await apollo.start();
   answerErrors(http, log);
@@ -54,7 +56,7 @@ export async function buildHttp(
     );
     return reply.code(up ? 200 : 503).send({ status: up ? 'up' : 'down' });
   });
-  return { http, apollo };
+  return { http, apollo, operations };
 }
 
 /** A stream has no place in one answer. */
@@ -67,6 +69,15 @@ const noSubscriptions: ApolloServerPlugin<Context> = {
     },
   }),
 };
+
+function counting(operations: OperationCounts): ApolloServerPlugin<Context> {
+  const listener: GraphQLRequestListener<Context> = {
+    willSendResponse: async ({ operation, response: { body } }) => {
+      if (body.kind === 'single') operations[operation?.operation ?? 'unknown'][outcomeOf(body.singleResult)] += 1;
+    },
+  };
+  return { requestDidStart: async () => listener };
+}
 
 const tooLarge =
   `The request is too large: at most ${limits.httpBodyBytes} bytes, or a seating plan ($) of at most ${limits.venuePlanBytes} bytes ` +

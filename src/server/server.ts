@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
 import { type Logger, pino } from 'pino';
+import type { Registry } from 'prom-client';
 import type { Config } from '../config.js';
 import { makeDataSource } from '../database/data-source.js';
 import { type Clock, systemClock } from '../domain/clock.js';
@@ -8,6 +8,7 @@ import { limits } from '../limits.js';
 import { makeMailer } from '../mail/mailer.js';
 import { StripeGateway } from '../payments/stripe.js';
 import { Channels } from '../pubsub/channels.js';
+import type { HubCounts } from '../pubsub/hub.js';
 import { connectRedis, identified } from '../redis/connections.js';
 import { takeProviderCall } from '../redis/provider-quota.js';
 import { buildSchema } from '../resolvers/schema.js';
@@ -17,8 +18,10 @@ import { loadTokenKey } from '../services/tokens.js';
 import { startAdmission } from '../workers/admission.js';
 import { startOrderSteps } from '../workers/order-steps.js';
 import { startReconciler } from '../workers/reconciler.js';
+import { addressOf } from './address.js';
 import { DocumentCache } from './documents.js';
 import { buildHttp, graphqlPath } from './http.js';
+import { processMetrics, serveMetrics } from './metrics.js';
 import { WebSocketEndpoint } from './websocket.js';
 
 export interface RunningServer {
@@ -27,6 +30,12 @@ export interface RunningServer {
   readonly services: Services;
   /** Open WebSockets, and how many of them have not read what was sent. */
   sockets(): { readonly open: number; readonly lagging: number };
+  /** Subscriptions running over them, and what they have cost so far. */
+  streams(): HubCounts;
+  /** Null: nobody wants them. */
+  readonly metrics: Registry | null;
+  /** Where this process answers for its metrics; null: it does not, or its supervisor does. */
+  readonly metricsUrl: string | null;
   /** Idempotent: sockets, then HTTP, then workers, then the stores. */
   close(): Promise<void>;
 }
@@ -82,19 +91,28 @@ export async function startServer(
   redis.commands.on(identified, verify);
   await verify();
   const schema = buildSchema();
-  const { http, apollo } = await buildHttp(schema, services);
+  const { http, apollo, operations } = await buildHttp(schema, services);
   const sockets = new WebSocketEndpoint({ schema, documents: new DocumentCache(schema), services, path: graphqlPath });
   sockets.attach(http.server);
   const admission = startAdmission(platform, services);
   const reconciler = startReconciler(platform, services.reconciler);
   const orderSteps = await startOrderSteps(platform, services.settlement);
   await http.listen({ host: config.host, port: config.port, backlog: limits.listenBacklog });
-  const { port } = http.server.address() as AddressInfo;
+  const counted = () => ({
+    sockets: sockets.counts,
+    closes: sockets.closes,
+    streams: sockets.streams,
+    resyncs: services.seatMaps.resyncs,
+    operations: { http: operations, websocket: sockets.operations },
+  });
+  const metrics = config.metricsPort === null ? null : processMetrics(counted);
+  const metricsServer = metrics === null || config.processes > 1 ? null : await serveMetrics(config, metrics, log);
   let closing: Promise<void> | null = null;
   const close = async () => {
     await sockets.close();
     await apollo.stop();
     await http.close();
+    await metricsServer?.close();
     await Promise.all([admission.stop(), reconciler.stop(), orderSteps.stop()]);
     services.stop();
     platform.mailer.close();
@@ -102,9 +120,12 @@ export async function startServer(
     await database.destroy();
   };
   return {
-    url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
+    url: addressOf(http.server, config.host),
     services,
     sockets: () => sockets.counts,
+    streams: () => sockets.streams,
+    metrics,
+    metricsUrl: metricsServer?.url ?? null,
     close: () => {
       closing ??= close();
       return closing;

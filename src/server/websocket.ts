@@ -6,6 +6,7 @@ import {
   type GraphQLFormattedError,
   type GraphQLSchema,
   getOperationAST,
+  type OperationTypeNode,
 } from 'graphql';
 import {
   CloseCode,
@@ -22,6 +23,7 @@ import { Hub, type HubCounts, type Outlet } from '../pubsub/hub.js';
 import type { Context } from '../resolvers/context.js';
 import type { Viewer } from '../services/platform.js';
 import type { Services } from '../services/services.js';
+import { CloseCounts, makeOperationCounts, type OperationCounts, type OperationKind, outcomeOf } from './counts.js';
 import type { DocumentCache } from './documents.js';
 import { maskError } from './masking.js';
 
@@ -44,14 +46,17 @@ interface Connection {
   waitingBytes: number;
   /** Senders whose message made the socket lag. */
   drained: (() => void)[];
+  /** The code with which it was closed from here. */
+  closedWith: number | null;
   /** Operations that have not finished, by id; true for a subscription. */
   readonly operations: Map<string, boolean>;
 }
 
 type ProtocolResult = Extract<Awaited<ReturnType<NonNullable<ServerOptions['onNext']>>>, object>;
 
-/** Of a subscription: where its texts go. */
-interface LiveArgs extends ExecutionArgs {
+interface OperationArgs extends ExecutionArgs {
+  readonly kind: `${OperationTypeNode}`;
+  /** Where the texts of a subscription go. */
   readonly outlet: Outlet;
 }
 
@@ -79,6 +84,9 @@ const closeReason = (reason: string | undefined) =>
  * waits, within the hard limit.
  */
 export class WebSocketEndpoint {
+  readonly closes = new CloseCounts(Object.values(closeCodes));
+  /** Queries and mutations that were answered; subscriptions that were opened; whatever was refused. */
+  readonly operations: OperationCounts = makeOperationCounts();
   readonly #options: WebSocketOptions;
   readonly #log: Logger;
   readonly #sockets = new WebSocketServer({
@@ -150,20 +158,21 @@ export class WebSocketEndpoint {
         return extra.connection.viewer !== null;
       },
       onSubscribe: ({ extra: { connection } }, id, { query, operationName, variables }) => {
-        if (id.length > limits.idLength) return [tooMany('The id of the operation is too long.')];
+        if (id.length > limits.idLength)
+          return this.#refuse('unknown', [tooMany('The id of the operation is too long.')]);
         if (connection.operations.has(id)) {
           // The client has completed it, but it has not ended here: the library would mix the two up.
           this.#end(connection, CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
           return [tooMany('The id of the operation is in use.')];
         }
         const prepared = documents.prepare(query);
-        if ('errors' in prepared) return [...prepared.errors];
+        if ('errors' in prepared) return this.#refuse('unknown', prepared.errors);
         const { document } = prepared;
         const operation = getOperationAST(document, operationName);
-        if (!operation) return [noOperation()];
+        if (!operation) return this.#refuse('unknown', [noOperation()]);
         const subscribes = operation.operation === 'subscription';
         const refused = overBound(connection.operations, subscribes);
-        if (refused !== null) return [refused];
+        if (refused !== null) return this.#refuse(operation.operation, [refused]);
         connection.operations.set(id, subscribes);
         const contextValue: Context = { services, viewer: connection.viewer };
         return {
@@ -172,16 +181,22 @@ export class WebSocketEndpoint {
           operationName: operationName ?? null,
           variableValues: variables ?? null,
           contextValue,
+          kind: operation.operation,
           outlet: this.#outletOf(connection, id),
-        } satisfies LiveArgs;
+        } satisfies OperationArgs;
       },
       onComplete: ({ extra }, id) => {
         extra.connection.operations.delete(id);
       },
-      subscribe: (args) => this.#hub.subscribe(args, (args as LiveArgs).outlet),
-      onNext: (_ctx, _id, _payload, _args, result) =>
+      subscribe: (args) => this.#hub.subscribe(args, (args as OperationArgs).outlet),
+      onOperation: (_ctx, _id, _payload, _args, result) => {
+        if (Symbol.asyncIterator in result) this.operations.subscription.ok += 1;
+      },
+      onNext: (_ctx, _id, _payload, args, result) => {
+        this.operations[(args as OperationArgs).kind][outcomeOf(result)] += 1;
         // The protocol sends formatted errors; its types speak of executed ones.
-        result.errors === undefined ? undefined : (this.#format(result) as ProtocolResult),
+        return result.errors === undefined ? undefined : (this.#format(result) as ProtocolResult);
+      },
       onError: ({ extra }, id, _payload, errors) => {
         extra.connection.operations.delete(id);
         return this.#mask(errors as readonly GraphQLError[]);
@@ -203,6 +218,11 @@ export class WebSocketEndpoint {
         }) satisfies Context,
       onMistake: (error, operation) => this.#log.error({ err: error, operation }, 'a subscription is not shared'),
     });
+  }
+
+  #refuse(kind: OperationKind, errors: readonly GraphQLError[]): GraphQLError[] {
+    this.operations[kind].error += 1;
+    return [...errors];
   }
 
   /** Texts of a stream go straight to the socket: the library would make and send each of them by itself. */
@@ -228,6 +248,7 @@ export class WebSocketEndpoint {
       waiting: [],
       waitingBytes: 0,
       drained: [],
+      closedWith: null,
       operations: new Map(),
     };
     this.#connections.add(connection);
@@ -260,6 +281,8 @@ export class WebSocketEndpoint {
     socket.once('close', (code, reason) => {
       this.#connections.delete(connection);
       letGo(connection);
+      // Who does not answer the goodbye is cut off, which would count as a broken connection.
+      this.closes.add(connection.closedWith ?? code);
       closed(code, String(reason)).catch((error) => this.#log.error({ err: error }, 'a stream could not be ended'));
     });
   }
@@ -273,6 +296,7 @@ export class WebSocketEndpoint {
     this.#connections.delete(connection);
     letGo(connection);
     if (socket.readyState !== socket.OPEN) return;
+    connection.closedWith = code;
     socket.close(code, closeReason(reason));
     const cut = setTimeout(() => socket.terminate(), limits.socketDrainMs);
     socket.once('close', () => clearTimeout(cut));

@@ -38,6 +38,7 @@ export class Mirrors {
   readonly #used = new Map<string, Mirrored>();
   readonly #idleTimer: NodeJS.Timeout;
   readonly #presenceTimer: NodeJS.Timeout;
+  #resyncs = 0;
   #reporting = false;
   #stopped = false;
 
@@ -61,9 +62,19 @@ export class Mirrors {
     this.#served.clear();
   }
 
+  /** Snapshots that watchers of halls were given after their first update. */
+  get resyncs(): number {
+    return this.#resyncs;
+  }
+
   seats(eventId: string): Promise<SeatMapMirror> {
     return this.#get(`seats:${eventId}`, this.#seats, eventId, async () => {
-      const mirror = new SeatMapMirror(() => this.#load(eventId, (ref) => snapshotSeats(this.#platform.redis, ref)));
+      const mirror = new SeatMapMirror(
+        () => this.#load(eventId, (ref) => snapshotSeats(this.#platform.redis, ref)),
+        () => {
+          this.#resyncs += 1;
+        },
+      );
       await mirror.start(this.#platform.channels, sharedKeys(eventId).seatChannel);
       return mirror;
     });

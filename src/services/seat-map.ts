@@ -23,6 +23,10 @@ export class SeatMaps {
     this.#mirrors = mirrors;
   }
 
+  get resyncs(): number {
+    return this.#mirrors.resyncs;
+  }
+
   layout(eventId: string): Promise<PublishedEvent | null> {
     return this.#events.published(eventId);
   }

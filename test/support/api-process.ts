@@ -6,6 +6,8 @@ import { startProgram } from '../../sandbox/services/process.js';
 
 export interface ApiProcess {
   readonly url: string;
+  /** Where it answers for its metrics, if METRICS_PORT is set. */
+  readonly metricsUrl: string | null;
   readonly pid: number;
   /** SIGKILL, as in a crash; resolves when the process is gone. */
   kill(): Promise<void>;
@@ -30,8 +32,10 @@ export async function startApiProcess(env: Readonly<Record<string, string>>): Pr
   const firstLine = once(createInterface({ input: child.stdout }), 'line') as Promise<[string]>;
   const line = await Promise.race([firstLine.then(([found]) => found), program.ended.then(() => undefined)]);
   if (line === undefined) throw new Error(`the API did not start: ${(await complaint).trim()}`);
+  const { listening, metrics = null } = JSON.parse(line) as { listening: string; metrics?: string };
   return {
-    url: (JSON.parse(line) as { listening: string }).listening,
+    url: listening,
+    metricsUrl: metrics,
     pid: program.pid,
     kill: async () => {
       child.kill('SIGKILL');

@@ -85,7 +85,7 @@ export async function arrange(app: TestApp) {
 }
 
 /** An organizer who owns nothing of the above. */
-async function signInRival(app: TestApp): Promise<ApiClient> {
+export async function signInRival(app: TestApp): Promise<ApiClient> {
   const organizerId = randomUUID();
   await app.sql(`INSERT INTO organizer (id, name) VALUES ($1, 'Rival')`, [organizerId]);
   await app.sql(

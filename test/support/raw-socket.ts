@@ -9,6 +9,8 @@ export interface RawSocket {
   send(message: object | string): void;
   /** The next message that was not taken. */
   next(): Promise<Data>;
+  /** The same as it came. */
+  nextText(): Promise<string>;
   /** Takes messages until one fits. */
   until(fits: (message: Data) => boolean): Promise<Data>;
   /** Resolves to how the socket ended. */
@@ -25,13 +27,12 @@ export interface RawSocketOptions {
 export async function openSocket(url: string, options: RawSocketOptions = {}): Promise<RawSocket> {
   const { protocol = 'graphql-transport-ws', init, path = '/graphql' } = options;
   const socket = new WebSocket(`${url.replace(/^http/, 'ws')}${path}`, protocol);
-  const arrived: Data[] = [];
-  const takers: ((message: Data) => void)[] = [];
+  const arrived: string[] = [];
+  const takers: ((text: string) => void)[] = [];
   socket.on('message', (data) => {
-    const message = JSON.parse(String(data));
     const taker = takers.shift();
-    if (taker === undefined) arrived.push(message);
-    else taker(message);
+    if (taker === undefined) arrived.push(String(data));
+    else taker(String(data));
   });
   const closed = new Promise<{ code: number; reason: string }>((resolve) => {
     socket.once('close', (code, reason) => resolve({ code, reason: String(reason) }));
@@ -41,8 +42,9 @@ export async function openSocket(url: string, options: RawSocketOptions = {}): P
     socket,
     closed,
     send: (message) => socket.send(typeof message === 'string' ? message : JSON.stringify(message)),
-    next: () =>
-      arrived.length > 0 ? Promise.resolve(arrived.shift()) : new Promise((resolve) => takers.push(resolve)),
+    next: async () => JSON.parse(await raw.nextText()),
+    nextText: () =>
+      arrived.length > 0 ? Promise.resolve(arrived.shift()!) : new Promise((resolve) => takers.push(resolve)),
     until: async (fits) => {
       for (;;) {
         const message = await raw.next();

@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { findPort, SetupError, startProgram } from '../../sandbox/services/process.js';
-import { root, type Stores } from '../support/stores.js';
+import { root, type Stores } from './stores.js';
 
 const readyMs = 90_000;
 const graceMs = 30_000;
@@ -10,6 +10,9 @@ const graceMs = 30_000;
 /** The product as it is started in earnest. */
 export interface Api {
   readonly url: string;
+  readonly inspectorPort: number | null;
+  /** Of the process that serves, where it is one. */
+  readonly pid: number;
   /** What its processes have said of rebuilt events since an instant, ms since 1970. */
   rebuiltSince(ms: number): Rebuilt[];
   readonly ended: Promise<string>;
@@ -23,11 +26,19 @@ export interface Rebuilt {
   readonly tookMs: number;
 }
 
-export async function startApi(stores: Stores, env: Readonly<Record<string, string>>, processes: number): Promise<Api> {
+/** `inspected`: one process, whose memory can be read (see `MemoryReader`). */
+export async function startApi(
+  stores: Stores,
+  env: Readonly<Record<string, string>>,
+  processes: number,
+  inspected = false,
+): Promise<Api> {
   const logFile = join(stores.home, 'server.log');
   const port = await findPort();
+  const inspectorPort = inspected ? await findPort() : null;
+  const inspector = inspectorPort === null ? [] : [`--inspect=127.0.0.1:${inspectorPort}`];
   const log = openSync(logFile, 'a');
-  const program = await startProgram(process.execPath, ['--import', 'tsx', 'src/main.ts'], {
+  const program = await startProgram(process.execPath, [...inspector, '--import', 'tsx', 'src/main.ts'], {
     stopSignal: 'SIGTERM',
     cwd: root,
     env: {
@@ -56,7 +67,7 @@ export async function startApi(stores: Stores, env: Readonly<Record<string, stri
     const said = readFileSync(logFile, 'utf8').trim().split('\n').slice(-8).join('\n');
     throw new SetupError(`src/main.ts did not start; it said:\n${said}`);
   }
-  return { url, ended: program.ended, rebuiltSince: (ms) => readRebuilt(logFile, ms) };
+  return { url, inspectorPort, pid: program.pid, ended: program.ended, rebuiltSince: (ms) => readRebuilt(logFile, ms) };
 }
 
 function readRebuilt(logFile: string, sinceMs: number): Rebuilt[] {
