@@ -31,6 +31,7 @@ export const limits = {
   socketSweepMs: 250,
   socketInitMs: 10_000,
   socketDrainMs: 5_000,
+  framesPerText: 8,
   processRestartMs: 1_000,
   metricsAnswerMs: 2_000,
 
@@ -100,6 +101,7 @@ export const limits = {
 
   // Streams
   seatTickMs: 250,
+  wakeSlice: 500,
   salesTickMs: 500,
   orderTickMs: 50,
   orderRereadMs: 5_000,

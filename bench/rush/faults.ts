@@ -113,7 +113,7 @@ export class Saboteur {
   /** Installs a version whose scripts are others, and lets it take over process by process. */
   async #nextVersion(): Promise<void> {
     this.#version += 1;
-    const folder = join(this.#stack.tree, 'src/redis/scripts');
+    const folder = join(this.#stack.tree, 'dist/redis/scripts');
     for (const name of readdirSync(folder)) {
       const path = join(folder, name);
       const text = readFileSync(path, 'utf8').replace(/\n-- version \d+\n$/, '\n');

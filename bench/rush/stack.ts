@@ -13,6 +13,7 @@ import {
   startProgram,
 } from '../../sandbox/services/process.js';
 import { type RunningRedis, startRedis } from '../../sandbox/services/redis.js';
+import { builtProduct, deployed } from '../support/build.js';
 import { Startup } from '../support/startup.js';
 import { childrenOf } from './machine.js';
 import type { RushOptions } from './options.js';
@@ -119,11 +120,11 @@ export class Stack {
     await redis.ended;
   }
 
-  /** A copy of the sources, which may be changed while they run. */
+  /** A copy of the server, which may be changed while it runs. */
   #copyTree(): string {
     const tree = join(this.home, 'tree');
-    cpSync(join(root, 'src'), join(tree, 'src'), { recursive: true });
-    for (const name of ['package.json', 'tsconfig.json']) cpSync(join(root, name), join(tree, name));
+    cpSync(join(root, 'dist'), join(tree, 'dist'), { recursive: true });
+    cpSync(join(root, 'package.json'), join(tree, 'package.json'));
     symlinkSync(join(root, 'node_modules'), join(tree, 'node_modules'));
     return tree;
   }
@@ -131,9 +132,10 @@ export class Stack {
   async startServers(options: RushOptions): Promise<void> {
     const port = await findPort();
     const lifted = options.providerQuota === 'lifted';
+    const server = builtProduct();
     if (options.faults.some(({ kind }) => kind === 'rolling-restart')) this.#tree = this.#copyTree();
     const stripe = { STRIPE_SECRET_KEY: secretKey, STRIPE_WEBHOOK_SECRET: webhookSecret };
-    const payments = await this.#startScript('payments', 'sandbox/payments/main.ts', {
+    const payments = await this.#startScript('payments', ['--import', 'tsx', 'sandbox/payments/main.ts'], {
       ...stripe,
       HOST: '127.0.0.1',
       PORT: '0',
@@ -144,7 +146,8 @@ export class Stack {
       }),
     });
     this.paymentsUrl = payments;
-    this.serverUrl = await this.#startScript('server', 'src/main.ts', {
+    this.serverUrl = await this.#startScript('server', server, {
+      ...deployed,
       ...stripe,
       ...(lifted ? { STRIPE_CALLS_PER_SECOND: unlimited, STRIPE_CALLS_PER_ENDPOINT_PER_SECOND: unlimited } : {}),
       HOST: '127.0.0.1',
@@ -194,11 +197,11 @@ export class Stack {
   }
 
   /** Starts a server of ours; it is ready when it prints a JSON line with `listening`. */
-  async #startScript(name: string, script: string, env: Readonly<Record<string, string>>): Promise<string> {
+  async #startScript(name: string, script: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {
     const logFile = join(this.home, `${name}.log`);
     const log = openSync(logFile, 'a');
     this.#startup.assertGoing();
-    const program: Program = await startProgram(process.execPath, ['--import', 'tsx', script], {
+    const program: Program = await startProgram(process.execPath, script, {
       stopSignal: 'SIGTERM',
       cwd: this.tree === root || name !== 'server' ? root : this.tree,
       env: { ...process.env, ...env },
@@ -214,7 +217,7 @@ export class Stack {
     const url = await listeningUrl(program.child.stdout as Readable, program.ended);
     if (url !== null) return url;
     const said = readFileSync(logFile, 'utf8').trim().split('\n').slice(-8).join('\n');
-    throw new SetupError(`${script} did not start; it said:\n${said}`);
+    throw new SetupError(`the ${name} did not start; it said:\n${said}`);
   }
 }
 

@@ -2,6 +2,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { findPort, SetupError, startProgram } from '../../sandbox/services/process.js';
+import { builtProduct, deployed } from './build.js';
 import { root, type Stores } from './stores.js';
 
 const readyMs = 90_000;
@@ -38,11 +39,12 @@ export async function startApi(
   const inspectorPort = inspected ? await findPort() : null;
   const inspector = inspectorPort === null ? [] : [`--inspect=127.0.0.1:${inspectorPort}`];
   const log = openSync(logFile, 'a');
-  const program = await startProgram(process.execPath, [...inspector, '--import', 'tsx', 'src/main.ts'], {
+  const program = await startProgram(process.execPath, [...inspector, ...builtProduct()], {
     stopSignal: 'SIGTERM',
     cwd: root,
     env: {
       ...process.env,
+      ...deployed,
       ...env,
       HOST: '127.0.0.1',
       PORT: String(port),
@@ -65,7 +67,7 @@ export async function startApi(
   });
   if (url === null) {
     const said = readFileSync(logFile, 'utf8').trim().split('\n').slice(-8).join('\n');
-    throw new SetupError(`src/main.ts did not start; it said:\n${said}`);
+    throw new SetupError(`The server did not start; it said:\n${said}`);
   }
   return { url, inspectorPort, pid: program.pid, ended: program.ended, rebuiltSince: (ms) => readRebuilt(logFile, ms) };
 }

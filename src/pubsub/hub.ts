@@ -9,8 +9,11 @@ import {
 import { planSharing, type SharingPlan } from './broadcast.js';
 import { Watch } from './watch.js';
 
-/** Where the texts of one subscription go. A promise: the reader is behind, and nothing more is to be sent until it resolves. */
-export type Outlet = (payload: string) => Promise<void> | void;
+/**
+ * Where the texts of one subscription go. A promise: the reader is behind, and nothing more is to be sent until it resolves. `messages` is kept
+ * as long as this very text: an outlet may put what it makes of it there, by operation id, for the others; null: there are no others.
+ */
+export type Outlet = (payload: string, messages: Map<string, Buffer> | null) => Promise<void> | void;
 
 /** The subscription as the transport holds it: it delivers by itself from the first `next` on and ends when the source does. */
 export interface LiveStream extends AsyncIterableIterator<never> {
@@ -39,6 +42,7 @@ export interface HubCounts {
 /** A text that is there, or being made for those who wait for it. */
 interface Rendering {
   text: string | null;
+  readonly messages: Map<string, Buffer> | null;
   readonly waiting: Subscriber[];
 }
 
@@ -141,29 +145,29 @@ export class Hub {
     return group;
   }
 
-  /** The text of an update; null: it will be given to the subscriber when it is there. */
-  #render(args: ExecutionArgs, group: Group | null, update: object, subscriber: Subscriber): string | null {
+  /** An update with its text; without it, it will be given to the subscriber when it is there. */
+  #render(args: ExecutionArgs, group: Group | null, update: object, subscriber: Subscriber): Rendering {
     this.#deliveries += 1;
     if (group === null || group.isBroken) {
       const text = this.#execute(args, update);
-      if (typeof text === 'string') return text;
+      if (typeof text === 'string') return { text, messages: null, waiting: [] };
       text.then(
-        (made) => subscriber.receive(made),
+        (made) => subscriber.receive(made, null),
         (error) => subscriber.fail(error),
       );
-      return null;
+      return pending;
     }
     let rendering = group.lastUpdate === update ? group.lastRendering : group.renderings.get(update);
     rendering ??= this.#renderShared(group, update);
     group.lastUpdate = update;
     group.lastRendering = rendering;
     if (rendering.text === null) rendering.waiting.push(subscriber);
-    return rendering.text;
+    return rendering;
   }
 
   #renderShared(group: Group, update: object): Rendering {
     this.#sharedExecutions += 1;
-    const rendering: Rendering = { text: null, waiting: [] };
+    const rendering: Rendering = { text: null, messages: new Map(), waiting: [] };
     group.renderings.set(update, rendering);
     let mistake: Error | null = null;
     const contextValue = this.#options.sharedContext(() => {
@@ -173,7 +177,7 @@ export class Hub {
     const deliver = (text: string) => {
       if (mistake === null) {
         rendering.text = text;
-        for (const subscriber of rendering.waiting.splice(0)) subscriber.receive(text);
+        for (const subscriber of rendering.waiting.splice(0)) subscriber.receive(text, rendering.messages);
         return;
       }
       if (!group.isBroken) this.#options.onMistake(mistake, group.operation);
@@ -200,7 +204,10 @@ export class Hub {
   }
 }
 
-type Render = (update: object, subscriber: Subscriber) => string | null;
+/** For somebody who is executed for himself. */
+const pending: Rendering = { text: null, messages: null, waiting: [] };
+
+type Render = (update: object, subscriber: Subscriber) => Rendering;
 
 class Subscriber implements LiveStream {
   readonly #source: Watch<object>;
@@ -240,15 +247,15 @@ class Subscriber implements LiveStream {
   }
 
   /** A text that had to be waited for. */
-  receive(text: string): void {
+  receive(text: string, messages: Map<string, Buffer> | null): void {
     this.#isBusy = false;
-    if (this.#send(text)) this.#deliver();
+    if (this.#send(text, messages)) this.#deliver();
   }
 
   /** Takes the same update again. */
   repeat(update: object): void {
-    const text = this.#render(update, this);
-    if (text !== null) this.receive(text);
+    const { text, messages } = this.#render(update, this);
+    if (text !== null) this.receive(text, messages);
   }
 
   fail(error: Error): void {
@@ -263,16 +270,16 @@ class Subscriber implements LiveStream {
         if (this.#source.hasEnded) this.#end(null);
         return;
       }
-      const text = this.#render(update, this);
+      const { text, messages } = this.#render(update, this);
       if (text === null) this.#isBusy = true;
-      else if (!this.#send(text)) return;
+      else if (!this.#send(text, messages)) return;
     }
   }
 
   /** False: nothing more until the reader has caught up. */
-  #send(text: string): boolean {
+  #send(text: string, messages: Map<string, Buffer> | null): boolean {
     if (this.#hasLeft) return false;
-    const behind = this.#outlet(text);
+    const behind = this.#outlet(text, messages);
     if (behind === undefined) return true;
     this.#isBusy = true;
     void behind.then(() => {

@@ -94,6 +94,8 @@ export class SeatMapMirror {
   #expected = -1;
   #expectedTicks = 0;
   #dirty = false;
+  #waking = false;
+  #wakeAgain = false;
   #stopped = false;
   #stop: () => void = () => {};
 
@@ -315,7 +317,7 @@ export class SeatMapMirror {
     if (!this.#dirty) return;
     this.#dirty = false;
     this.#forgetMerged();
-    for (const watch of [...this.#watches]) watch.wake();
+    void this.#wakeAll();
   }
 
   /**
@@ -331,6 +333,26 @@ export class SeatMapMirror {
     if (!sameEpoch) return this.#reloadSoon();
     this.#expected = seen.version;
     this.#expectedTicks = 0;
+  }
+
+  /** In slices: whoever wants a seat meanwhile does not wait for all who look on. Those who come later are told what is newest then. */
+  async #wakeAll(): Promise<void> {
+    this.#wakeAgain = true;
+    if (this.#waking) return;
+    this.#waking = true;
+    try {
+      while (this.#wakeAgain) {
+        this.#wakeAgain = false;
+        let woken = 0;
+        for (const watch of [...this.#watches]) {
+          watch.wake();
+          woken += 1;
+          if (woken % limits.wakeSlice === 0) await new Promise((resolve) => setImmediate(resolve));
+        }
+      }
+    } finally {
+      this.#waking = false;
+    }
   }
 
   #forgetMerged(): void {

@@ -1,6 +1,7 @@
 import { Transform } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { ApolloServer, type ApolloServerPlugin, type GraphQLRequestListener } from '@apollo/server';
+import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/disabled';
 import { fastifyApolloDrainPlugin, fastifyApolloHandler } from '@as-integrations/fastify';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type RequestPayload } from 'fastify';
@@ -32,7 +33,13 @@ export async function buildHttp(
     validationRules: [...documentRules],
     parseOptions: { maxTokens: limits.documentTokens },
     formatError: (formatted, error) => maskError(formatted, error, log),
-    plugins: [fastifyApolloDrainPlugin(http), noSubscriptions, counting(operations)],
+    // Hints for caches would be looked for at every field; nothing here may be cached.
+    plugins: [
+      ApolloServerPluginCacheControlDisabled(),
+      fastifyApolloDrainPlugin(http),
+      noSubscriptions,
+      counting(operations),
+    ],
   });
   await apollo.start();
   answerErrors(http, log);
@@ -42,6 +49,9 @@ export async function buildHttp(
   http.route({
     url: graphqlPath,
     method: ['GET', 'POST'],
+    onRequest: async (_request, reply) => {
+      reply.header('cache-control', 'no-store');
+    },
     bodyLimit: limits.venuePlanBytes * 2,
     handler: fastifyApolloHandler(apollo, {
       context: async (request: FastifyRequest) => ({ services, viewer: await viewerOf(services, request) }),

@@ -32,13 +32,17 @@ export const closeCodes = { serviceRestart: 1012, slowConsumer: 4505, tokenExpir
 
 /** A message that waits until the client has read what was sent before. */
 interface WaitingMessage {
-  readonly data: string;
+  readonly data: string | Buffer;
   readonly sent: () => void;
 }
 
 /** One connection as the adapter keeps it. */
 interface Connection {
   readonly socket: WebSocket;
+  /** The stream under it. */
+  readonly stream: Duplex;
+  /** What is written in this turn of the loop goes out together at its end. */
+  corked: boolean;
   viewer: Viewer | null;
   alive: boolean;
   laggingSinceMs: number | null;
@@ -100,6 +104,7 @@ export class WebSocketEndpoint {
   readonly #protocol: Server<Extra>;
   readonly #hub: Hub;
   readonly #timers: NodeJS.Timeout[];
+  readonly #corked: Connection[] = [];
   #closing = false;
 
   constructor(options: WebSocketOptions) {
@@ -120,7 +125,7 @@ export class WebSocketEndpoint {
       socket.on('error', () => socket.destroy());
       if (request.url?.split('?')[0] !== this.#options.path) return refuse('404 Not Found');
       if (this.#closing) return refuse('503 Service Unavailable');
-      return this.#sockets.handleUpgrade(request, socket, head, (webSocket) => this.#open(webSocket));
+      return this.#sockets.handleUpgrade(request, socket, head, (webSocket) => this.#open(webSocket, socket));
     });
   }
 
@@ -151,13 +156,17 @@ export class WebSocketEndpoint {
     const { services, documents, schema } = this.#options;
     return makeServer<Record<string, unknown>, Extra>({
       connectionInitWaitTimeout: limits.socketInitMs,
-      onConnect: async ({ connectionParams, extra }) => {
+      onConnect: async (ctx) => {
+        const { connectionParams, extra } = ctx;
         const token = tokenOf(connectionParams);
         if (token === null) return true;
+        // It is not needed again, and there may be very many.
+        Reflect.deleteProperty(ctx, 'connectionParams');
         extra.connection.viewer = await services.tokens.viewer(token);
         return extra.connection.viewer !== null;
       },
-      onSubscribe: ({ extra: { connection } }, id, { query, operationName, variables }) => {
+      onSubscribe: ({ extra: { connection } }, id, payload) => {
+        const { query, operationName, variables } = payload;
         if (id.length > limits.idLength)
           return this.#refuse('unknown', [tooMany('The id of the operation is too long.')]);
         if (connection.operations.has(id)) {
@@ -167,7 +176,9 @@ export class WebSocketEndpoint {
         }
         const prepared = documents.prepare(query);
         if ('errors' in prepared) return this.#refuse('unknown', prepared.errors);
-        const { document } = prepared;
+        const { document, text } = prepared;
+        // The library keeps it as long as the operation runs: the same text for all.
+        Object.assign(payload, { query: text });
         const operation = getOperationAST(document, operationName);
         if (!operation) return this.#refuse('unknown', [noOperation()]);
         const subscribes = operation.operation === 'subscription';
@@ -228,7 +239,16 @@ export class WebSocketEndpoint {
   /** Texts of a stream go straight to the socket: the library would make and send each of them by itself. */
   #outletOf(connection: Connection, id: string): Outlet {
     const opening = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
-    return (payload) => this.#send(connection, `${opening}${payload}}`);
+    return (payload, messages) => {
+      if (messages === null) return this.#send(connection, `${opening}${payload}}`);
+      let frame = messages.get(id);
+      if (frame === undefined) {
+        frame = textFrame(`${opening}${payload}}`);
+        // Most clients number their operations in the same way; whoever does not has a frame of his own.
+        if (messages.size < limits.framesPerText) messages.set(id, frame);
+      }
+      return this.#send(connection, frame);
+    };
   }
 
   #format({ errors, ...rest }: { readonly errors?: readonly GraphQLError[] | undefined }): object {
@@ -239,9 +259,25 @@ export class WebSocketEndpoint {
     return errors.map((error) => maskError(error.toJSON(), error, this.#log));
   }
 
-  #open(socket: WebSocket): void {
+  /** Parsed here: the library would keep the text as long as the operation runs. */
+  async #receive(connection: Connection, text: string, receive: (message: string) => Promise<void>): Promise<void> {
+    let message: unknown;
+    try {
+      message = JSON.parse(text);
+    } catch {
+      return this.#end(connection, CloseCode.BadRequest, 'Invalid message received');
+    }
+    // It takes what is parsed just as well, whatever its type says; but a string it would parse again.
+    return typeof message === 'string'
+      ? this.#end(connection, CloseCode.BadRequest, 'Invalid message received')
+      : receive(message as string);
+  }
+
+  #open(socket: WebSocket, stream: Duplex): void {
     const connection: Connection = {
       socket,
+      stream,
+      corked: false,
       viewer: null,
       alive: true,
       laggingSinceMs: null,
@@ -266,7 +302,7 @@ export class WebSocketEndpoint {
             // What was on its way when the socket was closed from here is not acted upon.
             if (socket.readyState !== socket.OPEN) return;
             if (isBinary) this.#end(connection, CloseCode.BadRequest, 'Invalid message received');
-            else receive(String(data)).catch(failed);
+            else this.#receive(connection, String(data), receive).catch(failed);
           });
         },
       },
@@ -306,7 +342,7 @@ export class WebSocketEndpoint {
    * Resolves at once while the client keeps up. Else the message waits, and its stream with it, until the client has read: the stream then
    * pulls the newest state.
    */
-  #send(connection: Connection, data: string): Promise<void> | void {
+  #send(connection: Connection, data: string | Buffer): Promise<void> | void {
     const { socket } = connection;
     if (socket.readyState !== socket.OPEN) return;
     if (connection.laggingSinceMs === null) {
@@ -322,11 +358,35 @@ export class WebSocketEndpoint {
     return new Promise((sent) => connection.waiting.push({ data, sent }));
   }
 
-  #write(connection: Connection, data: string): void {
-    const { socket } = connection;
-    socket.send(data);
+  #write(connection: Connection, data: string | Buffer): void {
+    const { socket, stream } = connection;
+    if (typeof data === 'string') {
+      this.#cork(connection);
+      socket.send(data);
+      // A frame is whole and nothing of the library is ever half written: without compression it writes at once.
+    } else stream.write(data);
+    if (socket.bufferedAmount <= limits.socketSoftBufferedBytes) return;
+    this.#uncork(connection);
     if (socket.bufferedAmount > limits.socketSoftBufferedBytes)
       connection.laggingSinceMs = this.#options.services.platform.clock.elapsedMs();
+  }
+
+  /** An answer and its end, and answers to what came together, are one write to the kernel. */
+  #cork(connection: Connection): void {
+    if (connection.corked) return;
+    connection.corked = true;
+    connection.stream.cork();
+    if (this.#corked.length === 0)
+      setImmediate(() => {
+        for (const corked of this.#corked.splice(0)) this.#uncork(corked);
+      });
+    this.#corked.push(connection);
+  }
+
+  #uncork(connection: Connection): void {
+    if (!connection.corked) return;
+    connection.corked = false;
+    connection.stream.uncork();
   }
 
   #ping(): void {
@@ -377,6 +437,19 @@ function letGo(connection: Connection): void {
   for (const resume of connection.drained.splice(0)) resume();
   for (const message of connection.waiting.splice(0)) message.sent();
   connection.waitingBytes = 0;
+}
+
+/** A message as it goes over the wire (RFC 6455): one text frame, final, not masked. */
+function textFrame(text: string): Buffer {
+  const bytes = Buffer.byteLength(text);
+  const header = bytes < 126 ? 2 : bytes < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(header + bytes);
+  frame[0] = 0x81;
+  frame[1] = header === 2 ? bytes : header === 4 ? 126 : 127;
+  if (header === 4) frame.writeUInt16BE(bytes, 2);
+  else if (header === 10) frame.writeBigUInt64BE(BigInt(bytes), 2);
+  frame.write(text, header);
+  return frame;
 }
 
 function overBound(operations: ReadonlyMap<string, boolean>, subscribes: boolean): GraphQLError | null {

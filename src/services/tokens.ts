@@ -1,4 +1,4 @@
-import { hkdfSync } from 'node:crypto';
+import { createHash, hkdfSync } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import {
@@ -124,10 +124,12 @@ export class Tokens {
   /** Who a token speaks for; null when it is not valid now. Valid tokens are remembered, so that a signature is checked once. */
   async viewer(token: string): Promise<Viewer | null> {
     if (token.length > limits.tokenLength) return null;
-    const known = this.#sessions.get(token);
+    // Remembered by a digest: tokens are long, and there may be very many.
+    const digest = createHash('sha256').update(token).digest('base64');
+    const known = this.#sessions.get(digest);
     if (known !== undefined) return known.expiresAtMs > this.#clock.nowMs() ? known : null;
     const viewer = await this.#verifySession(token);
-    if (viewer !== null) this.#sessions.set(token, viewer);
+    if (viewer !== null) this.#sessions.set(digest, viewer);
     return viewer;
   }
 

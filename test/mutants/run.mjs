@@ -18,6 +18,7 @@ const copied = [
   'docs',
   'package.json',
   'tsconfig.json',
+  'tsconfig.build.json',
   'jest.config.mjs',
   'schema.graphql',
 ];

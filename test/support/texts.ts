@@ -9,8 +9,6 @@ export interface TextStream {
   next(): Promise<Data>;
   /** Takes messages until one fits. */
   until(fits: (message: Data) => boolean): Promise<Data>;
-  /** Tells the server that nobody listens any more. */
-  complete(): void;
 }
 
 const open: RawSocket[] = [];
@@ -68,7 +66,6 @@ export async function openTexts(url: string, token: string | null): Promise<Text
             if (fits(message)) return message;
           }
         },
-        complete: () => raw.send({ id, type: 'complete' }),
       };
     },
   };
