@@ -1,5 +1,5 @@
 const everyMs = 20;
-const boundMs = 10_000;
+const boundMs = 15_000;
 
 /** Repeats expectations until they hold, within a bound; then fails with what they last complained about. */
 export async function eventually<T>(expectations: () => Promise<T> | T): Promise<T> {
