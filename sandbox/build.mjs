@@ -1,14 +1,15 @@
-// Builds src into dist: JavaScript by tsc, and the Lua scripts beside it. `node dist/main.js` needs the production dependencies alone.
+// Builds src into dist, or into the folder that is named: JavaScript by tsc, and the Lua scripts beside it. `node dist/main.js` needs the
+// production dependencies alone.
 import { spawnSync } from 'node:child_process';
 import { cpSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { execPath, exit, stderr, stdout } from 'node:process';
+import { join, resolve } from 'node:path';
+import { argv, execPath, exit, stderr, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { bootstrap } from './bootstrap.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const source = join(root, 'src');
-const target = join(root, 'dist');
+const target = resolve(root, argv[2] ?? 'dist');
 
 try {
   bootstrap();
@@ -18,11 +19,14 @@ try {
 }
 rmSync(target, { recursive: true, force: true });
 const tsc = join(root, 'node_modules', '@typescript', 'native', 'bin', 'tsc');
-const { status } = spawnSync(execPath, [tsc, '--project', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+const { status } = spawnSync(execPath, [tsc, '--project', 'tsconfig.build.json', '--outDir', target], {
+  cwd: root,
+  stdio: 'inherit',
+});
 if (status !== 0) exit(1);
 // Everything that is not TypeScript is read at run time from beside the code.
 cpSync(source, target, {
   recursive: true,
   filter: (path) => statSync(path).isDirectory() || !path.endsWith('.ts'),
 });
-stdout.write(`Built dist (${readdirSync(target, { recursive: true }).length} files).\n`);
+stdout.write(`Built ${target} (${readdirSync(target, { recursive: true }).length} files).\n`);

@@ -113,7 +113,7 @@ export class Saboteur {
   /** Installs a version whose scripts are others, and lets it take over process by process. */
   async #nextVersion(): Promise<void> {
     this.#version += 1;
-    const folder = join(this.#stack.tree, 'dist/redis/scripts');
+    const folder = join(this.#stack.home, 'dist/redis/scripts');
     for (const name of readdirSync(folder)) {
       const path = join(folder, name);
       const text = readFileSync(path, 'utf8').replace(/\n-- version \d+\n$/, '\n');
@@ -124,9 +124,13 @@ export class Saboteur {
 
   /** Changes as a next version may make them: another field in a hash, another value at the end of an answer. */
   #changed(name: string, text: string): string {
-    if (name === 'seats.hold.lua')
-      return text.replace("'prices', ARGV[13])", `'prices', ARGV[13], 'version${this.#version}', 1)`);
-    if (name === 'seats.snapshot.lua') return text.replace(/^(return \{ 'OK'.*) \}$/m, `$1, '${this.#version}' }`);
-    return text;
+    const changed =
+      name === 'seats.hold.lua'
+        ? text.replace(/('prices', ARGV\[13\]).* \}$/m, `$1, 'version${this.#version}', 1 }`)
+        : name === 'seats.snapshot.lua'
+          ? text.replace(/^(return \{ 'OK'.*) \}$/m, `$1, '${this.#version}' }`)
+          : null;
+    if (changed === text) throw new Error(`${name} is not what it was: there is nothing to change in it`);
+    return changed ?? text;
   }
 }

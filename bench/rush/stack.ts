@@ -1,4 +1,4 @@
-import { closeSync, cpSync, mkdirSync, openSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -13,7 +13,7 @@ import {
   startProgram,
 } from '../../sandbox/services/process.js';
 import { type RunningRedis, startRedis } from '../../sandbox/services/redis.js';
-import { builtProduct, deployed } from '../support/build.js';
+import { buildProduct, deployed } from '../support/build.js';
 import { Startup } from '../support/startup.js';
 import { childrenOf } from './machine.js';
 import type { RushOptions } from './options.js';
@@ -47,7 +47,6 @@ export class Stack {
   redisUrl = '';
   paymentsUrl = '';
   serverUrl = '';
-  #tree: string | null = null;
   readonly #startup = new Startup();
 
   constructor(keep: boolean) {
@@ -92,12 +91,7 @@ export class Stack {
     this.#parts.push({ ...redis, name: 'redis', family: true });
   }
 
-  /** Where the server is started from. */
-  get tree(): string {
-    return this.#tree ?? root;
-  }
-
-  /** Lets the server replace its processes one by one by what lies in `tree` now. */
+  /** Lets the server replace its processes one by one by what lies in `dist` below `home` now. */
   async replaceServers(): Promise<void> {
     const server = this.#parts.find(({ name }) => name === 'server')!;
     const before = workersOf(server.pid);
@@ -120,20 +114,10 @@ export class Stack {
     await redis.ended;
   }
 
-  /** A copy of the server, which may be changed while it runs. */
-  #copyTree(): string {
-    const tree = join(this.home, 'tree');
-    cpSync(join(root, 'dist'), join(tree, 'dist'), { recursive: true });
-    cpSync(join(root, 'package.json'), join(tree, 'package.json'));
-    symlinkSync(join(root, 'node_modules'), join(tree, 'node_modules'));
-    return tree;
-  }
-
   async startServers(options: RushOptions): Promise<void> {
     const port = await findPort();
     const lifted = options.providerQuota === 'lifted';
-    const server = builtProduct();
-    if (options.faults.some(({ kind }) => kind === 'rolling-restart')) this.#tree = this.#copyTree();
+    const server = buildProduct(this.home);
     const stripe = { STRIPE_SECRET_KEY: secretKey, STRIPE_WEBHOOK_SECRET: webhookSecret };
     const payments = await this.#startScript('payments', ['--import', 'tsx', 'sandbox/payments/main.ts'], {
       ...stripe,
@@ -146,7 +130,7 @@ export class Stack {
       }),
     });
     this.paymentsUrl = payments;
-    this.serverUrl = await this.#startScript('server', server, {
+    this.serverUrl = await this.#startScript('server', [server], {
       ...deployed,
       ...stripe,
       ...(lifted ? { STRIPE_CALLS_PER_SECOND: unlimited, STRIPE_CALLS_PER_ENDPOINT_PER_SECOND: unlimited } : {}),
@@ -203,7 +187,7 @@ export class Stack {
     this.#startup.assertGoing();
     const program: Program = await startProgram(process.execPath, script, {
       stopSignal: 'SIGTERM',
-      cwd: this.tree === root || name !== 'server' ? root : this.tree,
+      cwd: root,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', log],
     }).finally(() => closeSync(log));

@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { findPort, SetupError, startProgram } from '../../sandbox/services/process.js';
-import { builtProduct, deployed } from './build.js';
+import { buildProduct, deployed } from './build.js';
 import { root, type Stores } from './stores.js';
 
 const readyMs = 90_000;
@@ -39,7 +39,7 @@ export async function startApi(
   const inspectorPort = inspected ? await findPort() : null;
   const inspector = inspectorPort === null ? [] : [`--inspect=127.0.0.1:${inspectorPort}`];
   const log = openSync(logFile, 'a');
-  const program = await startProgram(process.execPath, [...inspector, ...builtProduct()], {
+  const program = await startProgram(process.execPath, [...inspector, buildProduct(stores.home)], {
     stopSignal: 'SIGTERM',
     cwd: root,
     env: {

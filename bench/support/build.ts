@@ -1,16 +1,17 @@
 import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-let built = false;
-
-/** The product as it is deployed: compiled, without anything that loads TypeScript. Answers what to give to node. */
-export function builtProduct(): readonly string[] {
-  if (!built)
-    execFileSync(process.execPath, ['sandbox/build.mjs'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
-  built = true;
-  return ['dist/main.js'];
+/**
+ * Builds the product as it is deployed, without anything that loads TypeScript, into `dist` below a folder of the run: others may be building
+ * too, and a run may change what it has built. Answers the program.
+ */
+export function buildProduct(home: string): string {
+  const dist = join(home, 'dist');
+  execFileSync(process.execPath, ['sandbox/build.mjs', dist], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+  return join(dist, 'main.js');
 }
 
 /** What a deployment sets; libraries leave out checks that are for development. */
