@@ -1,10 +1,10 @@
 import { say } from '../support/command-line.js';
 import { cpuUs } from '../support/cpu.js';
 import { LoopWatch } from '../support/loop-watch.js';
-import { type ListenerParty, openSockets, startListeners } from '../support/opened.js';
 import type { BenchOptions } from '../support/options.js';
 import { runBench } from '../support/program.js';
 import type { Findings, Limit, LoopDelay, Table } from '../support/report.js';
+import { type ListenerParty, openSockets, startListeners } from '../support/sockets.js';
 import { quantile, type Spread, spreadOf } from '../support/spread.js';
 import type { Stores } from '../support/stores.js';
 import { productSide, rawSide, type Side, stockSide } from './sides.js';

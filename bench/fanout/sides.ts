@@ -4,10 +4,10 @@ import type { RunningRedis } from '../../sandbox/services/redis.js';
 import { randomFor } from '../rush/random.js';
 import { holdIndexes, releaseIndexes } from '../support/changes.js';
 import type { BenchClient } from '../support/client.js';
-import type { Subscription } from '../support/opened.js';
 import { startParty } from '../support/party.js';
 import { seatChanges, startProduct } from '../support/product.js';
 import type { RawCommand, RawReport } from '../support/raw-server.js';
+import type { Subscription } from '../support/sockets.js';
 import type { Stores } from '../support/stores.js';
 import { type StockCommand, type StockReport, stockChannel } from './stock-server.js';
 

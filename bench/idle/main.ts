@@ -1,13 +1,13 @@
 import { say } from '../support/command-line.js';
 import { LoopWatch } from '../support/loop-watch.js';
 import { MemoryReader } from '../support/memory.js';
-import { openSockets, startListeners } from '../support/opened.js';
 import type { BenchOptions } from '../support/options.js';
 import { startParty } from '../support/party.js';
 import { seatChanges, startProduct } from '../support/product.js';
 import { runBench } from '../support/program.js';
 import type { RawCommand, RawReport } from '../support/raw-server.js';
 import type { Findings } from '../support/report.js';
+import { openSockets, startListeners } from '../support/sockets.js';
 import { spreadOf } from '../support/spread.js';
 import type { Stores } from '../support/stores.js';
 

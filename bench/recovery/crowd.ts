@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Program, SetupError, startProgram } from '../../sandbox/services/process.js';
-import { root, type Stores } from '../support/stores.js';
+import { type Party, startParty } from '../support/party.js';
+import type { Stores } from '../support/stores.js';
 
 export interface WatcherPlan {
   readonly socketUrl: string;
@@ -10,10 +10,9 @@ export interface WatcherPlan {
   readonly peopleFile: string;
 }
 
-export type WatcherCommand = { readonly serial: number } & (
+export type WatcherCommand =
   | { readonly type: 'open'; readonly plan: WatcherPlan }
-  | { readonly type: 'mark' | 'report' }
-);
+  | { readonly type: 'mark' | 'report' };
 
 export interface WatcherReport {
   readonly open: number;
@@ -31,15 +30,9 @@ export interface WatcherReport {
   readonly loopDelayMaxMs: number;
 }
 
-interface Member {
-  readonly program: Program;
-  readonly answers: Map<number, (report: WatcherReport) => void>;
-}
-
 /** Those who wait, in processes of their own: what they take of the machine is theirs. */
 export class Crowd {
-  readonly #members: Member[] = [];
-  #serial = 0;
+  readonly #members: Party<WatcherCommand, WatcherReport>[] = [];
 
   /** Everybody has a socket and a stream when this resolves. */
   async open(
@@ -56,11 +49,11 @@ export class Crowd {
     for (let process = 0; process < processes; process += 1) {
       const peopleFile = join(stores.home, `people-${process}.json`);
       writeFileSync(peopleFile, JSON.stringify({ people: people.filter((_, at) => at % processes === process) }));
-      const member = await startMember(stores);
+      const member = await startParty<WatcherCommand, WatcherReport>(stores, 'bench/recovery/watchers.ts');
       this.#members.push(member);
       // One address has too few ports for all of them.
       const plan = { socketUrl, localAddress: `127.0.0.${2 + process}`, peopleFile };
-      opening.push(this.#ask(member, (serial) => ({ serial, type: 'open', plan })));
+      opening.push(member.ask({ type: 'open', plan }));
     }
     await Promise.all(opening);
   }
@@ -75,32 +68,6 @@ export class Crowd {
   }
 
   #askAll(type: 'mark' | 'report'): Promise<WatcherReport[]> {
-    return Promise.all(this.#members.map((member) => this.#ask(member, (serial) => ({ serial, type }))));
+    return Promise.all(this.#members.map((member) => member.ask({ type })));
   }
-
-  async #ask(member: Member, command: (serial: number) => WatcherCommand): Promise<WatcherReport> {
-    this.#serial += 1;
-    const serial = this.#serial;
-    const answer = new Promise<WatcherReport>((resolve) => member.answers.set(serial, resolve));
-    member.program.child.send(command(serial));
-    const ended = member.program.ended.then((reason): never => {
-      throw new SetupError(`a process of watchers ended by itself (${reason})`);
-    });
-    return Promise.race([answer, ended]);
-  }
-}
-
-async function startMember(stores: Stores): Promise<Member> {
-  const program = await startProgram(process.execPath, ['--import', 'tsx', 'bench/recovery/watchers.ts'], {
-    stopSignal: 'SIGTERM',
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
-  stores.onStop(() => program.stop(2_000));
-  const answers: Member['answers'] = new Map();
-  program.child.on('message', ({ serial, report }: { serial: number; report: WatcherReport }) => {
-    answers.get(serial)?.(report);
-    answers.delete(serial);
-  });
-  return { program, answers };
 }

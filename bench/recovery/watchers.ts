@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { RushSocket } from '../rush/socket.js';
 import { LoopWatch } from '../support/loop-watch.js';
+import { obey } from '../support/party.js';
 import { quantile } from '../support/spread.js';
 import type { WatcherCommand, WatcherPlan, WatcherReport } from './crowd.js';
 
@@ -23,14 +24,9 @@ class Watchers {
   readonly #waiting = new Set<number>();
   /** Instants at which each was told a position for the first time since `mark`; ms since 1970. */
   readonly #toldAtMs = new Map<number, number>();
-  readonly #ended: Promise<void>;
-  #end: () => void = () => undefined;
 
   constructor(plan: WatcherPlan) {
     this.#plan = plan;
-    this.#ended = new Promise((resolve) => {
-      this.#end = resolve;
-    });
   }
 
   async open(): Promise<void> {
@@ -42,15 +38,12 @@ class Watchers {
       for (let next = queue.pop(); next !== undefined; next = queue.pop()) await this.#follow(next[0], next[1]);
     };
     await Promise.all(Array.from({ length: openingAtOnce }, lane));
-    void this.#loop.during(() => this.#ended);
+    // To the end of the process.
+    void this.#loop.during(() => new Promise(() => {}));
   }
 
   mark(): void {
     this.#toldAtMs.clear();
-  }
-
-  end(): void {
-    this.#end();
   }
 
   report(): WatcherReport {
@@ -97,21 +90,10 @@ class Watchers {
 
 let watchers: Watchers | null = null;
 
-async function obey(command: WatcherCommand): Promise<void> {
+obey<WatcherCommand, WatcherReport | null>(async (command) => {
   if (command.type === 'open') {
     watchers = new Watchers(command.plan);
     await watchers.open();
   } else if (command.type === 'mark') watchers?.mark();
-  process.send?.({ serial: command.serial, report: watchers?.report() });
-}
-
-process.on('message', (command: WatcherCommand) => {
-  obey(command).catch((error: Error) => {
-    process.stderr.write(`watchers: ${error.stack ?? error.message}\n`);
-    process.exit(1);
-  });
-});
-process.on('disconnect', () => {
-  watchers?.end();
-  process.exit(0);
+  return watchers?.report() ?? null;
 });

@@ -72,7 +72,7 @@ export const errorCatalogue = {
   },
   NO_ADJACENT_SEATS: {
     meaning: 'There are free seats, but not that many next to each other.',
-    next: 'Hold the seats of one of the `alternatives` by their ids, or ask for fewer; `available` says how many are free.',
+    next: 'Hold the seats of one of the `alternatives` by their ids, or ask for fewer; `available` says how many are free, of a large section at least how many.',
     extras: { available: 'Int', alternatives: 'SeatOffers' },
   },
   TOO_MANY_SEATS: {

@@ -59,7 +59,7 @@ export function eventKeys({ eventId, generation }: EventRef) {
     /** String, one character a run in that order: how long a block of free seats of this letter it has. */
     fits: (letter: string, category: number, section?: number) =>
       `${base}fits:${letter}:${category}${section === undefined ? '' : `:${section}`}`,
-    /** String, 12 bytes a stretch of wheelchair places of a category, best first: see `findAccessible` in includes/best.lua. */
+    /** String, 12 bytes a stretch of wheelchair places of a category, best first: see `findAccessible` in includes/search.lua. */
     accessible: (category: number) => `${base}accessible:${category}`,
     /** JSON list of `start,length`: standing places of a category, or of one section of it. */
     standing: (category: number, section?: number) =>
@@ -76,7 +76,7 @@ export function eventKeys({ eventId, generation }: EventRef) {
     counts: `${base}counts`,
     /** Hash: `minute:sold` and `minute:revenue`, minutes since 1970. */
     minutes: `${base}minutes`,
-    /** Hash: person → seats held and bought; further fields of a person in includes/seats.lua. */
+    /** Hash: person → seats held and bought; further fields of a person in includes/people.lua. */
     people: `${base}people`,
     /** Hash: the state of the line and its settings. */
     line: `${base}line`,
