@@ -33,7 +33,7 @@ export async function openEvent(options: RushOptions, stack: Stack): Promise<Rus
       identity: 'ACCOUNT',
       organizerId: event.organizerId,
     } as const;
-    const { token } = await services.tokens.session(organizer, organizerSessionMs);
+    const { token } = services.tokens.session(organizer, organizerSessionMs);
     return { eventId: event.id, organizerToken: token };
   });
 }

@@ -26,7 +26,7 @@ export function serverEnvironment(stores: Stores, urls: { readonly database: str
 /** A token of a guest. */
 export async function sessionOf(services: Services, personId: string): Promise<string> {
   const guest = { personId, role: 'GUEST', identity: 'ANONYMOUS', organizerId: null } as const;
-  return (await services.tokens.session(guest, sessionMs)).token;
+  return services.tokens.session(guest, sessionMs).token;
 }
 
 /** What a page with a seat map asks for. */

@@ -15,6 +15,7 @@ import { limits } from '../limits.js';
 import { Initial1790000000000 } from './migrations/1790000000000-initial.js';
 import { LineAndClaims1790000100000 } from './migrations/1790000100000-line-and-claims.js';
 import { SnakeNaming } from './naming.js';
+import { PreparingClient } from './prepared.js';
 
 // Fences and sums stay far below 2^53; a string here would turn every comparison into a trap.
 pg.types.setTypeParser(20, Number);
@@ -47,6 +48,6 @@ export function makeDataSource(url: string, connections: number = limits.databas
     applicationName: 'floodgate',
     poolSize: connections,
     connectTimeoutMS: limits.databaseConnectMs,
-    extra: { statement_timeout: limits.databaseStatementMs },
+    extra: { statement_timeout: limits.databaseStatementMs, Client: PreparingClient },
   });
 }

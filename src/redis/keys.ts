@@ -116,8 +116,6 @@ export const globalKeys = {
   providerQuota: `${schemaVersion}:provider-quota`,
   /** Channel: orders that changed, by id. */
   orderChannel: `${schemaVersion}:order-changes`,
-  /** Channel: there are order steps to take. */
-  stepChannel: `${schemaVersion}:order-steps`,
   /** Channel: an event changed in the ledger or was rebuilt. */
   eventChannel: `${schemaVersion}:event-changes`,
   /** String: digest of the input a key was first used with. */

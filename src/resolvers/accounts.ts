@@ -158,11 +158,11 @@ export class AccountsResolver {
   @Mutation(() => StartGuestSessionPayload, {
     description: 'A new person without an account. Keep the token: it is the place in line, the holds and the orders.',
   })
-  async startGuestSession(
+  startGuestSession(
     @Arg('input', () => StartGuestSessionInput, { defaultValue: {} }) _input: StartGuestSessionInput,
     @Ctx() { services }: Context,
-  ): Promise<StartGuestSessionPayload> {
-    return payload('session', describeSession(await services.accounts.startGuestSession()));
+  ): StartGuestSessionPayload {
+    return payload('session', describeSession(services.accounts.startGuestSession()));
   }
 
   @Mutation(() => SignInPayload, { description: 'Signs somebody with an account in.' })

@@ -336,18 +336,18 @@ export class LineResolver {
   }
 
   @FieldResolver(() => String, { description: 'Your place, signed: keep it.' })
-  place(@Root() { stored, event }: QueueEntry, @Ctx() { services }: Context): Promise<string> {
+  place(@Root() { stored, event }: QueueEntry, @Ctx() { services }: Context): string {
     const { entryId, person: personId, number, sinceMs } = stored;
     return services.tokens.place({ entryId, personId, number, sinceMs, ...event.ref });
   }
 
   @FieldResolver(() => Admission, { nullable: true, description: 'When ADMITTED.' })
-  async admission(@Root() { stored, event }: QueueEntry, @Ctx() { services }: Context): Promise<Admission | null> {
+  admission(@Root() { stored, event }: QueueEntry, @Ctx() { services }: Context): Admission | null {
     if (stored.state !== 'A' || stored.admissionEndsAtMs === null) return null;
     const { entryId, person: personId, number, sinceMs, shiftMs, admissionEndsAtMs: expiresAtMs } = stored;
     const endsAtMs = expiresAtMs - shiftMs;
     return {
-      token: await services.tokens.admission({
+      token: services.tokens.admission({
         entryId,
         personId,
         number,

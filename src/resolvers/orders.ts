@@ -17,7 +17,7 @@ import { isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { isFinal, type OrderState } from '../domain/order-states.js';
 import { OrderStateEnum, type Ticket as TicketRow, TicketState } from '../entities/orders.js';
 import type { PublishedEvent } from '../services/event-catalogue.js';
-import type { OrderView } from '../services/orders.js';
+import type { OrderView } from '../services/order-reading.js';
 import { seatId } from '../services/seat-holds.js';
 import { Viewer } from './accounts.js';
 import { asViewer, type Context, checkKey, clientError, payload, requireViewer } from './context.js';
@@ -326,10 +326,7 @@ export class TicketsResolver {
     nullable: true,
     description: 'The signed text of the QR code, once the ticket is VALID.',
   })
-  async qr(
-    @Root() { id, state, event, seatId: seat, issuedAt }: Ticket,
-    @Ctx() { services }: Context,
-  ): Promise<string | null> {
+  qr(@Root() { id, state, event, seatId: seat, issuedAt }: Ticket, @Ctx() { services }: Context): string | null {
     if (state !== 'VALID') return null;
     return services.tokens.ticket({ ticketId: id, eventId: event.ref.eventId, seat, issuedAtMs: issuedAt.getTime() });
   }

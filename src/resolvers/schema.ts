@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { GraphQLInputObjectType, type GraphQLSchema } from 'graphql';
 import { GraphQLDateTime } from 'graphql-scalars';
-import { buildSchemaSync } from 'type-graphql';
+import { buildSchemaSync, getMetadataStorage } from 'type-graphql';
 import { AccountsResolver } from './accounts.js';
 import { EventsResolver } from './events.js';
 import { LineResolver } from './line.js';
@@ -25,6 +25,8 @@ const noPubSub = {
 
 /** The executable schema. Built once per process. */
 export function buildSchema(): GraphQLSchema {
+  // What is only read from its object needs nothing round it; by itself the library makes a call with middleware of every field.
+  for (const type of getMetadataStorage().objectTypes) type.simpleResolvers ??= true;
   const schema = buildSchemaSync({
     resolvers: [
       AccountsResolver,

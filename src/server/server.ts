@@ -96,7 +96,7 @@ export async function startServer(
   sockets.attach(http.server);
   const admission = startAdmission(platform, services);
   const reconciler = startReconciler(platform, services.reconciler);
-  const orderSteps = await startOrderSteps(platform, services.settlement);
+  const orderSteps = startOrderSteps(platform, services.settlement);
   await http.listen({ host: config.host, port: config.port, backlog: limits.listenBacklog });
   const counted = () => ({
     sockets: sockets.counts,

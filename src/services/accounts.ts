@@ -54,13 +54,13 @@ export class Accounts {
     this.#tokens = tokens;
   }
 
-  async startGuestSession(): Promise<Session> {
+  startGuestSession(): Session {
     const personId = this.#platform.clock.randomId();
     return this.#open({ personId, role: 'GUEST', organizerId: null, identity: 'ANONYMOUS' }, limits.guestSessionMs);
   }
 
   /** A session of a person who is known already: on another device. */
-  resume(personId: string): Promise<Session> {
+  resume(personId: string): Session {
     return this.#open({ personId, role: 'GUEST', organizerId: null, identity: 'ANONYMOUS' }, limits.guestSessionMs);
   }
 
@@ -132,11 +132,11 @@ export class Accounts {
     return this.#openAccount(account);
   }
 
-  async #open(viewer: Omit<Viewer, 'expiresAtMs'>, ttlMs: number): Promise<Session> {
-    return { ...(await this.#tokens.session(viewer, ttlMs)), personId: viewer.personId };
+  #open(viewer: Omit<Viewer, 'expiresAtMs'>, ttlMs: number): Session {
+    return { ...this.#tokens.session(viewer, ttlMs), personId: viewer.personId };
   }
 
-  #openAccount({ id: personId, role, organizerId }: Pick<Account, 'id' | 'role' | 'organizerId'>): Promise<Session> {
+  #openAccount({ id: personId, role, organizerId }: Pick<Account, 'id' | 'role' | 'organizerId'>): Session {
     const viewer = { personId, role: role === 'BUYER' ? ('GUEST' as const) : role, organizerId };
     return this.#open({ ...viewer, identity: 'ACCOUNT' }, limits.accountSessionMs);
   }

@@ -2,7 +2,7 @@ import { isFinal } from '../domain/order-states.js';
 import { limits } from '../limits.js';
 import { Watch } from '../pubsub/watch.js';
 import { globalKeys } from '../redis/keys.js';
-import type { Orders, OrderView } from './orders.js';
+import type { OrderReading, OrderView } from './order-reading.js';
 import type { Platform } from './platform.js';
 
 interface WatchedOrder {
@@ -18,16 +18,16 @@ interface WatchedOrder {
  */
 export class OrderFeed {
   readonly #platform: Platform;
-  readonly #orders: Orders;
+  readonly #reading: OrderReading;
   readonly #watched = new Map<string, Set<WatchedOrder>>();
   #changed = new Set<string>();
-  #reading = false;
+  #isBusy = false;
   #timers: NodeJS.Timeout[] = [];
   #silence: () => void = () => {};
 
-  constructor(platform: Platform, orders: Orders) {
+  constructor(platform: Platform, reading: OrderReading) {
     this.#platform = platform;
-    this.#orders = orders;
+    this.#reading = reading;
   }
 
   async start(): Promise<void> {
@@ -72,17 +72,17 @@ export class OrderFeed {
   }
 
   async #read(): Promise<void> {
-    if (this.#reading || this.#changed.size === 0) return;
-    this.#reading = true;
+    if (this.#isBusy || this.#changed.size === 0) return;
+    this.#isBusy = true;
     const ids = [...this.#changed].slice(0, limits.presenceBatch);
     for (const id of ids) this.#changed.delete(id);
     try {
-      for (const view of await this.#orders.readMany(ids)) this.#update(view);
+      for (const view of await this.#reading.readMany(ids)) this.#update(view);
     } catch (error) {
       for (const id of ids) if (this.#watched.has(id)) this.#changed.add(id);
       this.#platform.log.warn({ err: error }, 'watched orders could not be read');
     } finally {
-      this.#reading = false;
+      this.#isBusy = false;
     }
   }
 

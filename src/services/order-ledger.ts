@@ -143,6 +143,7 @@ export async function lockOrders(manager: EntityManager, ids: readonly string[])
 /** The part of the ledger that moves open orders. Everything here is one writer per order, by lease. */
 export class OrderLedger {
   readonly #platform: Platform;
+  readonly #workers = new Set<(kinds: ReadonlySet<OrderStep>) => void>();
 
   constructor(platform: Platform) {
     this.#platform = platform;
@@ -203,12 +204,16 @@ export class OrderLedger {
     }
   }
 
+  /** Calls back when steps of these kinds have become due here. Other processes find what is left of them when they look by themselves. */
+  onDue(listener: (kinds: ReadonlySet<OrderStep>) => void): () => void {
+    this.#workers.add(listener);
+    return () => this.#workers.delete(listener);
+  }
+
   /** Says that there are steps of these kinds to take. */
   wakeWorkers(kinds: readonly OrderStep[]): void {
     if (kinds.length === 0) return;
-    this.#platform.channels.publish(globalKeys.stepChannel, { kinds: [...new Set(kinds)] }).catch(() => {
-      // Workers also look by themselves.
-    });
+    for (const listener of this.#workers) listener(new Set(kinds));
   }
 }
 

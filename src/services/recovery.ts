@@ -75,7 +75,7 @@ export class Recovery {
     const event = known && (await this.#events.published(known.eventId));
     if (!known || !event)
       return refuse('NOT_FOUND', { path: ['input', 'code'], message: 'No place is known by this code.' });
-    return { session: await this.#accounts.resume(known.personId), eventId: known.eventId };
+    return { session: this.#accounts.resume(known.personId), eventId: known.eventId };
   }
 }
 

@@ -9,6 +9,7 @@ import { Line } from './line.js';
 import { Mirrors } from './mirrors.js';
 import { OrderFeed } from './order-feed.js';
 import { OrderLedger } from './order-ledger.js';
+import { OrderReading } from './order-reading.js';
 import { Orders } from './orders.js';
 import type { Platform } from './platform.js';
 import { Reconciler } from './reconciler.js';
@@ -52,8 +53,9 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
   const accounts = new Accounts(platform, tokens);
   const line = new Line(platform, { events: catalogue, inventory, mirrors, draws, tokens });
   const ledger = new OrderLedger(platform);
-  const orders = new Orders(platform, catalogue, inventory, ledger);
-  const orderFeed = new OrderFeed(platform, orders);
+  const reading = new OrderReading(platform, catalogue);
+  const orders = new Orders(platform, { events: catalogue, inventory, ledger, reading });
+  const orderFeed = new OrderFeed(platform, reading);
   const forget = await catalogue.start();
   await orderFeed.start();
   return {

@@ -47,6 +47,11 @@ export class Settlement {
     };
   }
 
+  /** Calls back when steps of these kinds have become due in this process. */
+  onDue(listener: (kinds: ReadonlySet<OrderStep>) => void): () => void {
+    return this.#ledger.onDue(listener);
+  }
+
   lease(kinds: readonly OrderStep[], count: number): Promise<LeasedStep[]> {
     return this.#ledger.lease(kinds, count);
   }

@@ -1,6 +1,5 @@
 import type { OrderStep } from '../domain/order-states.js';
 import { limits } from '../limits.js';
-import { globalKeys } from '../redis/keys.js';
 import type { Platform } from '../services/platform.js';
 import type { Settlement } from '../services/settlement.js';
 import { type Loop, startLoop } from './loop.js';
@@ -15,8 +14,8 @@ const lanes: readonly (readonly OrderStep[])[] = [
   ['REFUND'],
 ];
 
-/** Takes due steps, up to a bound per lane, as they come and whenever somebody says there are some. */
-export async function startOrderSteps(platform: Platform, settlement: Settlement): Promise<{ stop(): Promise<void> }> {
+/** Takes due steps, up to a bound per lane, as they come and whenever this process makes some due. */
+export function startOrderSteps(platform: Platform, settlement: Settlement): { stop(): Promise<void> } {
   const running = new Set<Promise<void>>();
   const loops = new Map<readonly OrderStep[], Loop>();
   for (const kinds of lanes) {
@@ -39,13 +38,23 @@ export async function startOrderSteps(platform: Platform, settlement: Settlement
     });
     loops.set(kinds, loop);
   }
-  const silence = await platform.channels.listen(globalKeys.stepChannel, (message) => {
-    const { kinds: due } = message as { kinds: readonly OrderStep[] };
-    for (const [kinds, loop] of loops) if (kinds.some((kind) => due.includes(kind))) loop.wake();
+  const gathering = new Map<Loop, NodeJS.Timeout>();
+  /** What becomes due in the next moment is taken together with what is due now. */
+  const gather = (loop: Loop) => {
+    if (gathering.has(loop)) return;
+    const look = () => {
+      gathering.delete(loop);
+      loop.wake();
+    };
+    gathering.set(loop, setTimeout(look, limits.stepGatherMs));
+  };
+  const forget = settlement.onDue((due) => {
+    for (const [kinds, loop] of loops) if (kinds.some((kind) => due.has(kind))) gather(loop);
   });
   return {
     stop: async () => {
-      silence();
+      forget();
+      for (const timer of gathering.values()) clearTimeout(timer);
       await Promise.all([...loops.values()].map((loop) => loop.stop()));
       await Promise.all(running);
     },

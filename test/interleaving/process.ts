@@ -2,6 +2,7 @@ import { EventCatalogue, type PublishedEvent } from '../../src/services/event-ca
 import { InventoryService } from '../../src/services/inventory.js';
 import type { Mirrors } from '../../src/services/mirrors.js';
 import { OrderLedger } from '../../src/services/order-ledger.js';
+import { OrderReading } from '../../src/services/order-reading.js';
 import { Orders } from '../../src/services/orders.js';
 import type { Platform } from '../../src/services/platform.js';
 import { Reconciler } from '../../src/services/reconciler.js';
@@ -73,7 +74,9 @@ export class Process implements Mortal {
     const ledger = new OrderLedger(this.platform);
     // Nobody watches a hold here.
     this.holds = new SeatHolds(this.platform, this.catalogue, this.inventory, {} as Mirrors);
-    this.orders = new Orders(this.platform, this.catalogue, this.inventory, ledger);
+    const { catalogue, inventory } = this;
+    const reading = new OrderReading(this.platform, catalogue);
+    this.orders = new Orders(this.platform, { events: catalogue, inventory, ledger, reading });
     this.settlement = new Settlement(this.platform, this.catalogue, this.inventory, ledger);
     this.webhooks = new Webhooks(this.platform, ledger);
     this.reconciler = new Reconciler(this.platform, this.catalogue, this.inventory);

@@ -119,7 +119,7 @@ test('A token of another use is never a session: a place, an admission and a tic
   await expectRefused(entry.place);
   await expectRefused(admission.token);
   const ticket = { ticketId: entry.id, eventId, seat: '1-1', issuedAtMs: Date.now() };
-  await expectRefused(await app.server.services.tokens.ticket(ticket));
+  await expectRefused(app.server.services.tokens.ticket(ticket));
   await expectRefused(await signAsPlatform({ use: 'other', exp: inAnHour() }));
 });
 
@@ -146,7 +146,7 @@ test('A token of an issuer that is not configured, for another audience or witho
 test('An expired token is refused, and a socket whose token expires is closed with 4506', async () => {
   await expectRefused(await signAsPlatform({ exp: Math.floor(Date.now() / 1_000) - 5 }));
   const viewer = { personId: 'brief', role: 'GUEST', identity: 'ANONYMOUS', organizerId: null } as const;
-  const { token } = await app.server.services.tokens.session(viewer, 60_000);
+  const { token } = app.server.services.tokens.session(viewer, 60_000);
   const socket = await openSocket(app.url, { init: { token } });
   const lasting = await openSocket(app.url, { init: { token: (await app.guest()).token } });
   app.clock.advance(61_000);

@@ -127,12 +127,12 @@ test('PROTOCOL.md tells of every close code, and of no other', () => {
 
 /** Bounds that no client ever meets: how processes, stores and the provider are treated. */
 const inside = new Set(
-  `admitBatch admitEveryMs admitWork auditEntries claimReclaimHolds databaseConnectMs databaseConnections databaseStatementMs    documentCacheEntries drawChunk eventCacheEntries eventCacheMs idempotencyReplayMs mirrorIdleMs openEvents orphanCheckoutMs
+  `admitBatch admitEveryMs admitWork auditEntries claimReclaimHolds databaseConnectMs databaseConnections databaseStatementMs documentCacheEntries drawChunk eventCacheEntries eventCacheMs idempotencyReplayMs mirrorIdleMs openEvents orphanCheckoutMs
    framesPerText wakeSlice metricsAnswerMs processRestartMs reconcileEveryMs reconcileSeats
    presenceBatch presenceEveryMs processLeaseMs providerCallsPerEndpointPerSecond providerCallsPerSecond providerInFlight
-   providerTimeoutMs redisCommandMs redisConnectMs socketSweepMs stepBatch stepLeaseMs stepPollMs stepRetryMaxMs
+   providerTimeoutMs redisCommandMs redisConnectMs socketSweepMs stepBatch stepLeaseMs stepGatherMs stepPollMs stepRetryMaxMs
    stepRetryMs shoppersPerSeat rebuildRetryMs restoreBatch lineNumbers channelSeats mailConnections mailTimeoutMs mailAttempts mailRetryMs
-   mailQueue sweepEveryMs sweepHolds listenBacklog admitAtJoinAhead tokenCacheEntries tokenLength webhookBytes webhookToleranceSeconds`.split(
+   mailQueue preparedStatements sweepEveryMs sweepHolds listenBacklog admitAtJoinAhead tokenCacheEntries tokenLength webhookBytes webhookToleranceSeconds`.split(
     /\s+/,
   ),
 );
