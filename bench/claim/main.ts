@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { HoldSeatsDocument } from '../../client/operations.js';
 import { eventKeys } from '../../src/redis/keys.js';
 import { seatId } from '../../src/services/seat-holds.js';
+import type { ClaimantCommand, ClaimantReport, Wish } from '../support/claimants.js';
 import { say } from '../support/command-line.js';
 import { cpuUs } from '../support/cpu.js';
 import type { BenchOptions } from '../support/options.js';
@@ -12,7 +13,6 @@ import type { Findings } from '../support/report.js';
 import { spreadOf } from '../support/spread.js';
 import type { Stores } from '../support/stores.js';
 import type { BareCommand, BareReport, BareWish } from './bare-server.js';
-import type { ClaimantCommand, ClaimantReport, Wish } from './claimants.js';
 
 /** What a hold costs the process that serves it, through GraphQL and beside the same script behind a bare socket or request. */
 const own = {
@@ -68,7 +68,7 @@ async function measure(options: Options, stores: Stores): Promise<Findings> {
     wish: Kind['wish'],
     open: Omit<Extract<ClaimantCommand, { type: 'open' }>, 'type' | 'inFlight'>,
   ) => {
-    const party = await startParty<ClaimantCommand, ClaimantReport>(stores, 'bench/claim/claimants.ts');
+    const party = await startParty<ClaimantCommand, ClaimantReport>(stores, 'bench/support/claimants.ts');
     await party.ask({ type: 'open', inFlight, ...open });
     kinds.push({ name, pid, party, expects, wish, cost: [], redis: [], perSecond: [], p99Ms: [] });
   };
@@ -121,7 +121,7 @@ async function measure(options: Options, stores: Stores): Promise<Findings> {
     for (const kind of round % 2 === 0 ? kinds : kinds.toReversed()) {
       const wishes = Array.from({ length: claims }, (_, at) => kind.wish(round * claims + at));
       const before = { api: cpuUs(kind.pid), redis: cpuUs(redis.pid) };
-      const report = await kind.party.ask({ type: 'claim', wishes, expects: kind.expects });
+      const report = await kind.party.ask({ type: 'claim', wishes, expects: [kind.expects] });
       if (round === 0) continue;
       kind.cost.push((cpuUs(kind.pid) - before.api) / claims);
       kind.redis.push((cpuUs(redis.pid) - before.redis) / claims);

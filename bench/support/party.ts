@@ -1,4 +1,5 @@
 import { SetupError, startProgram } from '../../sandbox/services/process.js';
+import { deployed } from './build.js';
 import { root, type Stores } from './stores.js';
 
 interface Envelope {
@@ -19,6 +20,7 @@ export async function startParty<Command, Report>(stores: Stores, file: string):
   const program = await startProgram(process.execPath, ['--import', 'tsx', file], {
     stopSignal: 'SIGTERM',
     cwd: root,
+    env: { ...process.env, ...deployed },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   stores.onStop(() => program.stop(2_000));

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { seedStadium, withServices } from '../../sandbox/seed.js';
+import type { RunningPostgres } from '../../sandbox/services/postgres.js';
 import type { RunningRedis } from '../../sandbox/services/redis.js';
 import { readConfig } from '../../src/config.js';
 import type { EventRef } from '../../src/redis/keys.js';
@@ -38,6 +39,7 @@ export const seatChanges = `subscription ($eventId: ID!) { seatMapChanged(eventI
 /** The product in one process, with one event on sale that has no line. */
 export interface Product {
   readonly api: Api;
+  readonly postgres: RunningPostgres;
   readonly socketUrl: string;
   readonly eventId: string;
   readonly ref: EventRef;
@@ -51,8 +53,8 @@ export async function startProduct(
   redis: RunningRedis,
   options: { readonly hallSeats: number; readonly guests: number; readonly inspected?: boolean },
 ): Promise<Product> {
-  const { url: database } = await stores.startPostgres();
-  const environment = serverEnvironment(stores, { database, redis: redis.url });
+  const postgres = await stores.startPostgres();
+  const environment = serverEnvironment(stores, { database: postgres.url, redis: redis.url });
   const settings = { admitPerSecond: 100, activeCap: 100, saleOpensAt: null, waitingRoom: 'NEVER' } as const;
   const seeded = await withServices(readConfig({ ...environment, LOG_LEVEL: 'silent' }), async (services) => {
     const { id: eventId } = await seedStadium(services, options.hallSeats, settings);
@@ -62,5 +64,5 @@ export async function startProduct(
     return { eventId, ref, published, tokens: await Promise.all(guests.map((guest) => sessionOf(services, guest))) };
   });
   const api = await startApi(stores, environment, 1, options.inspected);
-  return { ...seeded, api, socketUrl: `${api.url.replace(/^http/, 'ws')}/graphql` };
+  return { ...seeded, api, postgres, socketUrl: `${api.url.replace(/^http/, 'ws')}/graphql` };
 }

@@ -15,6 +15,7 @@ export class Stores {
   readonly facts: StoreFacts[] = [];
   readonly #keep: boolean;
   readonly #stops: (() => Promise<void>)[] = [];
+  readonly #postgresDirs: string[] = [];
   readonly #startup = new Startup();
 
   constructor(name: string, keep: boolean) {
@@ -32,12 +33,13 @@ export class Stores {
     return redis;
   }
 
-  async startPostgres(): Promise<RunningPostgres> {
-    const postgres = await this.#startup.start(() =>
-      startPostgres({ dir: join(this.home, 'postgres'), durable: true }),
-    );
+  /** `name`: of its directory, where there is more than one. */
+  async startPostgres(name = 'postgres'): Promise<RunningPostgres> {
+    const dir = join(this.home, name);
+    this.#postgresDirs.push(dir);
+    const postgres = await this.#startup.start(() => startPostgres({ dir, durable: true }));
     this.onStop(() => postgres.stop());
-    this.facts.push(await describePostgres(postgres.url));
+    if (this.facts.every((fact) => fact.name !== 'Postgres')) this.facts.push(await describePostgres(postgres.url));
     return postgres;
   }
 
@@ -58,7 +60,7 @@ export class Stores {
     await this.#startup.end();
     for (const stop of this.#stops.splice(0).toReversed()) await stop();
     if (this.#keep) return;
-    rmSync(postgresHome(join(this.home, 'postgres')), { recursive: true, force: true });
+    for (const dir of this.#postgresDirs) rmSync(postgresHome(dir), { recursive: true, force: true });
     rmSync(this.home, { recursive: true, force: true });
   }
 }

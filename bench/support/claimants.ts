@@ -1,8 +1,8 @@
 import { Agent, request } from 'node:http';
 import WebSocket from 'ws';
-import { LoopWatch } from '../support/loop-watch.js';
-import { obey } from '../support/party.js';
-import { quantile } from '../support/spread.js';
+import { LoopWatch } from './loop-watch.js';
+import { obey } from './party.js';
+import { quantile } from './spread.js';
 
 /** A process of people who each want a seat; so many at a time. */
 export interface Wish {
@@ -22,9 +22,12 @@ export type ClaimantCommand =
       readonly tokens: readonly string[] | null;
       readonly inFlight: number;
     }
-  | { readonly type: 'claim'; readonly wishes: readonly Wish[]; readonly expects: string };
+  /** Every answer is to contain one of the texts it may be known by. */
+  | { readonly type: 'claim'; readonly wishes: readonly Wish[]; readonly expects: readonly string[] };
 
 export interface ClaimantReport {
+  /** How many answers contained each of the texts. */
+  readonly answers: readonly number[];
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly tookMs: number;
@@ -106,9 +109,10 @@ class Requests implements Transport {
 let transport: Transport | null = null;
 let inFlight = 1;
 
-async function claim(wishes: readonly Wish[], expects: string): Promise<ClaimantReport> {
+async function claim(wishes: readonly Wish[], expects: readonly string[]): Promise<ClaimantReport> {
   const loop = new LoopWatch();
   const tookMs: number[] = [];
+  const answers = expects.map(() => 0);
   let next = 0;
   const lane = async () => {
     for (let wish = wishes[next]; wish !== undefined; wish = wishes[next]) {
@@ -116,13 +120,16 @@ async function claim(wishes: readonly Wish[], expects: string): Promise<Claimant
       const startedMs = performance.now();
       const answer = await transport!.ask(wish);
       tookMs.push(performance.now() - startedMs);
-      if (!answer.includes(expects)) throw new Error(`a claim was answered ${answer}`);
+      const kind = expects.findIndex((text) => answer.includes(text));
+      if (kind < 0) throw new Error(`a claim was answered ${answer}`);
+      answers[kind]! += 1;
     }
   };
   const startedMs = performance.now();
   await loop.during(() => Promise.all(Array.from({ length: inFlight }, lane)));
   const { p99Ms: loopP99Ms, maxMs: loopMaxMs } = loop.result(0);
   return {
+    answers,
     p50Ms: quantile(tookMs, 0.5),
     p99Ms: quantile(tookMs, 0.99),
     tookMs: performance.now() - startedMs,
@@ -137,5 +144,5 @@ obey<ClaimantCommand, ClaimantReport>(async (command) => {
   inFlight = command.inFlight;
   transport =
     command.transport === 'http' ? new Requests(url, tokens, inFlight) : await Sockets.open(url, tokens, inFlight);
-  return { p50Ms: 0, p99Ms: 0, tookMs: 0, loopP99Ms: 0, loopMaxMs: 0 };
+  return { answers: [], p50Ms: 0, p99Ms: 0, tookMs: 0, loopP99Ms: 0, loopMaxMs: 0 };
 });
