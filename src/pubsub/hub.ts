@@ -2,11 +2,11 @@ import {
   createSourceEventStream,
   type ExecutionArgs,
   type ExecutionResult,
-  execute,
   getOperationAST,
   type OperationDefinitionNode,
 } from 'graphql';
 import { planSharing, type SharingPlan } from './broadcast.js';
+import type { Execution, Prepared } from './execution.js';
 import { Watch } from './watch.js';
 
 /**
@@ -23,8 +23,7 @@ export interface LiveStream extends AsyncIterableIterator<never> {
 export interface HubOptions {
   /** False: every subscriber is executed for itself. */
   readonly shares: boolean;
-  /** What leaves of a result: errors as the client may see them. */
-  readonly format: (result: ExecutionResult) => unknown;
+  readonly execution: Execution;
   /** The context of a shared execution. Reading its viewer is a mistake of whoever declared the field. */
   readonly sharedContext: (onViewer: () => never) => unknown;
   readonly onMistake: (error: Error, operation: string) => void;
@@ -50,7 +49,7 @@ interface Rendering {
 interface Group {
   readonly key: string;
   /** Nothing of whoever came first but what everybody has. */
-  readonly args: Pick<ExecutionArgs, 'schema' | 'document' | 'operationName' | 'variableValues'>;
+  readonly prepared: Prepared;
   readonly operation: string;
   members: number;
   /** A field it selects has read the viewer after all: from then on everybody is executed for himself. */
@@ -106,10 +105,16 @@ export class Hub {
       group.members -= 1;
       if (group.members === 0) this.#groups.delete(group.key);
     };
+    // Whoever is told the same as others needs nothing of its own, unless that turns out to be a mistake.
+    let own = group === null ? this.#options.execution.prepare(args) : null;
+    const prepare = () => {
+      own ??= this.#options.execution.prepare(args);
+      return own;
+    };
     return new Subscriber(
       source as Watch<object>,
       outlet,
-      (update, to) => this.#render(args, group, update, to),
+      (update, to) => this.#render(prepare, group, update, to),
       leave,
     );
   }
@@ -133,7 +138,7 @@ export class Hub {
     const { schema, document, operationName = null } = args;
     const group: Group = {
       key,
-      args: { schema, document, operationName, variableValues: given },
+      prepared: this.#options.execution.prepare({ schema, document, operationName, variableValues: given }),
       operation: operation.name?.value ?? '',
       members: 0,
       isBroken: false,
@@ -146,10 +151,11 @@ export class Hub {
   }
 
   /** An update with its text; without it, it will be given to the subscriber when it is there. */
-  #render(args: ExecutionArgs, group: Group | null, update: object, subscriber: Subscriber): Rendering {
+  #render(prepare: () => Prepared, group: Group | null, update: object, subscriber: Subscriber): Rendering {
     this.#deliveries += 1;
     if (group === null || group.isBroken) {
-      const text = this.#execute(args, update);
+      const own = prepare();
+      const text = this.#tell(own, update, own.args.contextValue);
       if (typeof text === 'string') return { text, messages: null, waiting: [] };
       text.then(
         (made) => subscriber.receive(made, null),
@@ -184,7 +190,7 @@ export class Hub {
       group.isBroken = true;
       for (const subscriber of rendering.waiting.splice(0)) subscriber.repeat(update);
     };
-    const text = this.#execute({ ...group.args, contextValue }, update);
+    const text = this.#tell(group.prepared, update, contextValue);
     if (typeof text === 'string' && mistake === null) rendering.text = text;
     else
       Promise.resolve(text).then(deliver, (error) => {
@@ -193,14 +199,9 @@ export class Hub {
     return rendering;
   }
 
-  #execute(args: ExecutionArgs, rootValue: object): string | Promise<string> {
+  #tell(prepared: Prepared, update: object, contextValue: unknown): string | Promise<string> {
     this.#executions += 1;
-    const result = execute({ ...args, rootValue });
-    return result instanceof Promise ? result.then((made) => this.#textOf(made)) : this.#textOf(result);
-  }
-
-  #textOf(result: ExecutionResult): string {
-    return JSON.stringify(this.#options.format(result));
+    return this.#options.execution.tell(prepared, update, contextValue);
   }
 }
 

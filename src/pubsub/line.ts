@@ -45,6 +45,8 @@ interface WatchedPlace<P> {
 
 export interface PlacePush<P> {
   readonly stored: P;
+  /** Of the line it was read in. */
+  readonly generation: number;
   readonly phase: string;
   /** Null in the lobby, while the line is being recovered, and in a final state. */
   readonly peopleAhead: number | null;
@@ -380,7 +382,7 @@ export class LineMirror<P> {
     const nextPushInMs = waiting ? pushIntervalMs(outlook.peopleAhead) : null;
     // Sent a little before it is due, so that the promise is kept with a tick and a network in between.
     if (nextPushInMs !== null) place.dueAtMs = elapsedMs + nextPushInMs - limits.presenceEveryMs;
-    return { stored: place.stored, phase: this.#phase, ...outlook, nextPushInMs };
+    return { stored: place.stored, generation: place.generation, phase: this.#phase, ...outlook, nextPushInMs };
   }
 
   #outlookOf(place: WatchedPlace<P>): Pick<PlacePush<P>, 'peopleAhead' | 'estimate'> {

@@ -17,8 +17,8 @@ import {
 import { invalidInput, isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { limits } from '../limits.js';
 import type { PlacePush } from '../pubsub/line.js';
+import type { EventRef } from '../redis/keys.js';
 import { linePhases, type PlaceState, type StoredPlace } from '../redis/line.js';
-import type { PublishedEvent } from '../services/event-catalogue.js';
 import { entryGlobalId, type PlaceView } from '../services/line.js';
 import type { Viewer } from '../services/platform.js';
 import { describeSession, SessionType } from './accounts.js';
@@ -117,7 +117,7 @@ class QueueEntry {
   now!: Date;
 
   stored!: StoredPlace;
-  event!: PublishedEvent;
+  ref!: EventRef;
 }
 
 @InputType()
@@ -233,11 +233,11 @@ class LeaveQueuePayload {
   errors!: object[];
 }
 
-function describeEntry(view: PlaceView): QueueEntry {
-  const { event, stored, peopleAhead } = view;
+function describeEntry(view: Omit<PlacePush<StoredPlace>, 'generation'> & Pick<QueueEntry, 'ref' | 'now'>): QueueEntry {
+  const { ref, stored, peopleAhead } = view;
   return {
-    id: entryGlobalId(event.ref.eventId, stored.entryId),
-    eventId: event.ref.eventId,
+    id: entryGlobalId(ref.eventId, stored.entryId),
+    eventId: ref.eventId,
     phase: view.phase,
     state: stateNames[stored.state],
     number: stored.number === 0 ? null : stored.number,
@@ -245,13 +245,15 @@ function describeEntry(view: PlaceView): QueueEntry {
     peopleAhead,
     estimatedWait: view.estimate,
     nextPushInMs: view.nextPushInMs,
-    now: new Date(stored.nowMs),
+    now: view.now,
     stored,
-    event,
+    ref,
   };
 }
 
-const describeResult = (result: PlaceView | Refusal) => (isRefusal(result) ? result : describeEntry(result));
+const describePlace = (view: PlaceView) =>
+  describeEntry({ ...view, ref: view.event.ref, now: new Date(view.stored.nowMs) });
+const describeResult = (result: PlaceView | Refusal) => (isRefusal(result) ? result : describePlace(result));
 
 @Resolver(() => QueueEntry)
 export class LineResolver {
@@ -262,7 +264,7 @@ export class LineResolver {
   async queueEntry(@Arg('id', () => ID) id: string, @Ctx() context: Context): Promise<QueueEntry | null> {
     const view = await context.services.line.read(requireViewer(context), id);
     if (isRefusal(view)) throw clientError(view);
-    return view && describeEntry(view);
+    return view && describePlace(view);
   }
 
   @Mutation(() => JoinQueuePayload, { description: 'One place a person and event: joining again finds it again.' })
@@ -336,13 +338,13 @@ export class LineResolver {
   }
 
   @FieldResolver(() => String, { description: 'Your place, signed: keep it.' })
-  place(@Root() { stored, event }: QueueEntry, @Ctx() { services }: Context): string {
+  place(@Root() { stored, ref }: QueueEntry, @Ctx() { services }: Context): string {
     const { entryId, person: personId, number, sinceMs } = stored;
-    return services.tokens.place({ entryId, personId, number, sinceMs, ...event.ref });
+    return services.tokens.place({ entryId, personId, number, sinceMs, ...ref });
   }
 
   @FieldResolver(() => Admission, { nullable: true, description: 'When ADMITTED.' })
-  admission(@Root() { stored, event }: QueueEntry, @Ctx() { services }: Context): Admission | null {
+  admission(@Root() { stored, ref }: QueueEntry, @Ctx() { services }: Context): Admission | null {
     if (stored.state !== 'A' || stored.admissionEndsAtMs === null) return null;
     const { entryId, person: personId, number, sinceMs, shiftMs, admissionEndsAtMs: expiresAtMs } = stored;
     const endsAtMs = expiresAtMs - shiftMs;
@@ -354,7 +356,7 @@ export class LineResolver {
         sinceMs,
         endsAtMs,
         expiresAtMs,
-        ...event.ref,
+        ...ref,
       }),
       expiresAt: new Date(expiresAtMs),
     };
@@ -371,15 +373,12 @@ export class LineResolver {
       return watched;
     },
   })
-  async queuePositionChanged(
+  queuePositionChanged(
     @Root() push: PlacePush<StoredPlace>,
     @Arg('entryId', () => ID) entryId: string,
     @Ctx() { services }: Context,
-  ): Promise<QueueEntry> {
-    const event = await services.catalogue.published(entryId.slice(0, 36));
-    return {
-      ...describeEntry({ ...push, event: event!, phase: push.phase as PlaceView['phase'] }),
-      now: new Date(services.platform.clock.nowMs()),
-    };
+  ): QueueEntry {
+    const ref = { eventId: entryId.slice(0, 36), generation: push.generation };
+    return describeEntry({ ...push, ref, now: new Date(services.platform.clock.nowMs()) });
   }
 }

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { GraphQLInputObjectType, type GraphQLSchema } from 'graphql';
 import { GraphQLDateTime } from 'graphql-scalars';
 import { buildSchemaSync, getMetadataStorage } from 'type-graphql';
+import { resumable } from '../pubsub/execution.js';
 import { AccountsResolver } from './accounts.js';
 import { EventsResolver } from './events.js';
 import { LineResolver } from './line.js';
@@ -26,7 +27,7 @@ const noPubSub = {
 /** The executable schema. Built once per process. */
 export function buildSchema(): GraphQLSchema {
   // What is only read from its object needs nothing round it; by itself the library makes a call with middleware of every field.
-  for (const type of getMetadataStorage().objectTypes) type.simpleResolvers ??= true;
+  for (const field of getMetadataStorage().fields) field.simple ??= field.name === field.schemaName;
   const schema = buildSchemaSync({
     resolvers: [
       AccountsResolver,
@@ -49,5 +50,5 @@ export function buildSchema(): GraphQLSchema {
     if (!(type instanceof GraphQLInputObjectType)) throw new Error(`the schema has no input ${name}`);
     type.isOneOf = true;
   }
-  return schema;
+  return resumable(schema);
 }

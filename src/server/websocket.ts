@@ -19,6 +19,7 @@ import {
 import type { Logger } from 'pino';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { limits } from '../limits.js';
+import { Execution } from '../pubsub/execution.js';
 import { Hub, type HubCounts, type Outlet } from '../pubsub/hub.js';
 import type { Context } from '../resolvers/context.js';
 import type { Viewer } from '../services/platform.js';
@@ -75,6 +76,13 @@ export interface WebSocketOptions {
   readonly path: string;
 }
 
+const noMore = Promise.resolve({ value: undefined, done: true as const });
+const nothingMore: AsyncIterableIterator<never> = {
+  [Symbol.asyncIterator]: () => nothingMore,
+  next: () => noMore,
+  return: () => noMore,
+};
+
 /** Text within the 123 bytes that a close frame can carry. */
 const closeReason = (reason: string | undefined) =>
   Buffer.from(reason ?? '')
@@ -103,6 +111,7 @@ export class WebSocketEndpoint {
   readonly #connections = new Set<Connection>();
   readonly #protocol: Server<Extra>;
   readonly #hub: Hub;
+  readonly #execution = new Execution((result) => this.#format(result));
   readonly #timers: NodeJS.Timeout[];
   readonly #corked: Connection[] = [];
   #closing = false;
@@ -199,9 +208,11 @@ export class WebSocketEndpoint {
       onComplete: ({ extra }, id) => {
         extra.connection.operations.delete(id);
       },
+      execute: (args) => this.#answer(args as OperationArgs),
       subscribe: (args) => this.#hub.subscribe(args, (args as OperationArgs).outlet),
-      onOperation: (_ctx, _id, _payload, _args, result) => {
-        if (Symbol.asyncIterator in result) this.operations.subscription.ok += 1;
+      onOperation: (_ctx, _id, _payload, args, result) => {
+        if ((args as OperationArgs).kind === 'subscription' && Symbol.asyncIterator in result)
+          this.operations.subscription.ok += 1;
       },
       onNext: (_ctx, _id, _payload, args, result) => {
         this.operations[(args as OperationArgs).kind][outcomeOf(result)] += 1;
@@ -215,11 +226,19 @@ export class WebSocketEndpoint {
     });
   }
 
+  /** The text goes straight to the socket, as those of a stream do. What the library is given for it has ended already. */
+  async #answer(args: OperationArgs): Promise<AsyncIterableIterator<never>> {
+    const { text, failed } = await this.#execution.answer(this.#execution.prepare(args));
+    this.operations[args.kind][failed ? 'error' : 'ok'] += 1;
+    await args.outlet(text, null);
+    return nothingMore;
+  }
+
   #makeHub(): Hub {
     const { services } = this.#options;
     return new Hub({
       shares: services.platform.config.fanout === 'shared',
-      format: (result) => this.#format(result),
+      execution: this.#execution,
       sharedContext: (onViewer) =>
         ({
           services,

@@ -1,6 +1,7 @@
 import { type ExecutionArgs, GraphQLError, type GraphQLObjectType, type GraphQLSchema, parse } from 'graphql';
 import { randomFor } from '../../bench/rush/random.js';
 import { applySeatMapUpdate, cursorOf, type KnownSeats } from '../../client/seat-map.js';
+import { Execution } from '../../src/pubsub/execution.js';
 import { Hub, type HubCounts, type LiveStream } from '../../src/pubsub/hub.js';
 import { Watch } from '../../src/pubsub/watch.js';
 import { startTestApp, type TestApp } from '../support/app.js';
@@ -301,7 +302,7 @@ async function listen(hub: Hub, args: ExecutionArgs): Promise<Listener> {
 function makeHub(onMistake: (operation: string) => void): Hub {
   return new Hub({
     shares: true,
-    format: (result) => result,
+    execution: new Execution((result) => result),
     sharedContext: (onViewer) => ({
       get viewer() {
         return onViewer();
