@@ -199,6 +199,8 @@ interface Span {
 /** Answers questions about single places. Built once per layout version; a lookup by index takes O(log rows). */
 export class LayoutIndex {
   private readonly spans: readonly Span[];
+  /** For every seat index the position of its span. */
+  private readonly spanAt: Uint32Array;
   private readonly indexes = new Map<string, number>();
 
   constructor(readonly layout: Layout) {
@@ -212,7 +214,9 @@ export class LayoutIndex {
         spans.push({ first: standing.firstSeat, count: standing.count, section, source: standing });
       }
     }
-    this.spans = spans.filter((span) => span.count > 0).sort((a, b) => a.first - b.first);
+    this.spans = spans;
+    this.spanAt = new Uint32Array(layout.seatCount);
+    for (const [at, { first, count }] of spans.entries()) this.spanAt.fill(at, first, first + count);
   }
 
   /** The index of a numbered seat, or null for an unknown guid. */
@@ -240,17 +244,8 @@ export class LayoutIndex {
   }
 
   private spanOf(index: number): Span | null {
-    if (!Number.isInteger(index)) return null;
-    let low = 0;
-    let high = this.spans.length - 1;
-    while (low <= high) {
-      const middle = (low + high) >> 1;
-      const span = this.spans[middle]!;
-      if (index < span.first) high = middle - 1;
-      else if (index >= span.first + span.count) low = middle + 1;
-      else return span;
-    }
-    return null;
+    const at = this.spanAt[index];
+    return at === undefined ? null : this.spans[at]!;
   }
 }
 

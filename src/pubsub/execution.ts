@@ -78,18 +78,18 @@ export class Execution {
 
   /** What a subscriber is told of an update. Fields at the root of a subscription only read it, so they may be asked twice. */
   tell({ args, writer, variables }: Prepared, update: object, contextValue: unknown): string | Promise<string> {
-    const written = writer && this.#write(writer, update, variables, contextValue);
-    if (written !== null) return written;
-    const result = execute({ ...args, contextValue, rootValue: update });
-    return result instanceof Promise ? result.then((made) => this.#textOf(made)) : this.#textOf(result);
-  }
-
-  #write(writer: AnswerWriter, update: object, variables: Prepared['variables'], context: unknown): string | null {
-    if (writer.waits) return null;
+    const whole = () => {
+      const result = execute({ ...args, contextValue, rootValue: update });
+      return result instanceof Promise ? result.then((made) => this.#textOf(made)) : this.#textOf(result);
+    };
+    if (writer === null || writer.waits) return whole();
     try {
-      return writer.write(writer.resolve(update, variables, context), variables, context);
+      const value = writer.resolve(update, variables, contextValue);
+      if (value instanceof Promise)
+        return value.then((come) => writer.write(come, variables, contextValue) ?? whole(), whole);
+      return writer.write(value, variables, contextValue) ?? whole();
     } catch {
-      return null;
+      return whole();
     }
   }
 

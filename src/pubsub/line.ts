@@ -37,7 +37,8 @@ interface WatchedPlace<P> {
   generation: number;
   /** Something other than the passing of time is to be told. */
   changed: boolean;
-  dueAtMs: number;
+  /** The tick from which on it is to be told again, changed or not. */
+  dueTick: number;
   /** The position told last: it never rises, whatever else changes. */
   aheadTold: number;
   watch: Watch<PlacePush<P>>;
@@ -89,6 +90,10 @@ export class LineMirror<P> {
   readonly #source: LineSource<P>;
   readonly #places = new Map<string, Set<WatchedPlace<P>>>();
   #gone = new GoneNumbers();
+  /** By tick, those who are to be told something then. */
+  readonly #due = new Map<number, WatchedPlace<P>[]>();
+  #lastTick: number;
+  #allTouched = false;
   #generation = 0;
   /** The generation in which the places served here are known to Redis. */
   #served = 0;
@@ -111,6 +116,7 @@ export class LineMirror<P> {
 
   constructor(source: LineSource<P>) {
     this.#source = source;
+    this.#lastTick = tickOf(source.elapsedMs());
   }
 
   /** Subscribes first, then reads the line, so that nothing is missed in between. */
@@ -189,13 +195,14 @@ export class LineMirror<P> {
       facts: this.#source.facts(stored),
       generation,
       changed: true,
-      dueAtMs: 0,
+      dueTick: 0,
       aheadTold: Number.POSITIVE_INFINITY,
       watch: new Watch(
         () => this.#pull(place),
         () => this.#forget(place),
       ),
     };
+    this.#plan(place, 0);
     const places = this.#places.get(entryId) ?? new Set();
     places.add(place);
     this.#places.set(entryId, places);
@@ -325,6 +332,7 @@ export class LineMirror<P> {
   }
 
   #touchAll(): void {
+    this.#allTouched = true;
     for (const places of this.#places.values()) for (const place of places) place.changed = true;
   }
 
@@ -381,8 +389,28 @@ export class LineMirror<P> {
     const outlook = waiting ? this.#outlookOf(place) : { peopleAhead: null, estimate: null };
     const nextPushInMs = waiting ? pushIntervalMs(outlook.peopleAhead) : null;
     // Sent a little before it is due, so that the promise is kept with a tick and a network in between.
-    if (nextPushInMs !== null) place.dueAtMs = elapsedMs + nextPushInMs - limits.presenceEveryMs;
+    if (nextPushInMs !== null) this.#plan(place, tickOf(elapsedMs + nextPushInMs) - 1);
     return { stored: place.stored, generation: place.generation, phase: this.#phase, ...outlook, nextPushInMs };
+  }
+
+  #plan(place: WatchedPlace<P>, dueTick: number): void {
+    const tick = Math.max(dueTick, this.#lastTick + 1);
+    place.dueTick = tick;
+    const due = this.#due.get(tick);
+    if (due === undefined) this.#due.set(tick, [place]);
+    else due.push(place);
+  }
+
+  #wakeDue(tick: number): void {
+    const due = this.#due.get(tick) ?? [];
+    this.#due.delete(tick);
+    for (const place of due) {
+      // Whoever was told meanwhile is looked at with a later tick.
+      if (place.dueTick !== tick || place.watch.hasEnded) continue;
+      place.watch.wake();
+      // Nothing could be told now: the line is being read again, or the reader is behind.
+      if (place.dueTick === tick) this.#plan(place, tick + 1);
+    }
   }
 
   #outlookOf(place: WatchedPlace<P>): Pick<PlacePush<P>, 'peopleAhead' | 'estimate'> {
@@ -394,7 +422,7 @@ export class LineMirror<P> {
 
   #isDue(place: WatchedPlace<P>, elapsedMs: number): boolean {
     if (place.generation !== this.#generation) return false;
-    return place.changed || (place.facts.waiting && elapsedMs >= place.dueAtMs);
+    return place.changed || (place.facts.waiting && tickOf(elapsedMs) >= place.dueTick);
   }
 
   #forget(place: WatchedPlace<P>): void {
@@ -415,8 +443,18 @@ export class LineMirror<P> {
     this.#release(({ sinceMs }) => elapsedMs - sinceMs >= limits.redisCommandMs);
     if (this.#stale) void this.#load();
     if (this.#moved.size > 0) void this.#readMoved();
-    for (const places of this.#places.values()) {
-      for (const place of places) if (this.#isDue(place, elapsedMs)) place.watch.wake();
+    if (this.#allTouched) {
+      this.#allTouched = false;
+      for (const places of this.#places.values()) for (const place of places) place.watch.wake();
+    }
+    for (const tick = tickOf(elapsedMs); this.#lastTick < tick; ) {
+      this.#lastTick += 1;
+      this.#wakeDue(this.#lastTick);
     }
   }
+}
+
+/** The tick an instant belongs to. */
+function tickOf(elapsedMs: number): number {
+  return Math.floor(elapsedMs / limits.presenceEveryMs);
 }

@@ -285,7 +285,7 @@ export function describeHold(view: HoldView): Hold {
       const place = event.hall.index.describe(index)!;
       const price = prices[place.category]!;
       return {
-        id: seatId(event, index),
+        id: place.guid ?? seatId(event, index),
         index,
         sectionName: place.sectionName,
         rowLabel: place.rowLabel,

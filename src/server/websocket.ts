@@ -379,10 +379,10 @@ export class WebSocketEndpoint {
 
   #write(connection: Connection, data: string | Buffer): void {
     const { socket, stream } = connection;
+    // A frame is whole and nothing of the library is ever half written: without compression it writes at once, and in two parts.
     if (typeof data === 'string') {
       this.#cork(connection);
-      socket.send(data);
-      // A frame is whole and nothing of the library is ever half written: without compression it writes at once.
+      stream.write(textFrame(data));
     } else stream.write(data);
     if (socket.bufferedAmount <= limits.socketSoftBufferedBytes) return;
     this.#uncork(connection);
