@@ -52,6 +52,8 @@ export class Buyer {
   readonly #witness: Witness;
   #conversation: Conversation | null = null;
   #stage: Stage = 'arrive';
+  /** Whether the socket that is to be lost while waiting has been. */
+  #hasDropped: boolean;
   #mapCursor: MapCursor | null = null;
   #hold: HeldSeats | null = null;
   /** What the platform has signed, to be shown should it lose the line. */
@@ -62,11 +64,18 @@ export class Buyer {
     this.#world = world;
     this.#random = random;
     this.#persona = persona;
+    this.#hasDropped = persona.drops !== 'waiting';
     this.#witness = new Witness(buyer, persona);
   }
 
   get stage(): Stage {
     return this.#stage;
+  }
+
+  /** On the way to a place, or about to lose the socket and come back to it. */
+  get isComing(): boolean {
+    const { stage } = this;
+    return stage === 'arrive' || stage === 'join' || (stage === 'wait' && !this.#hasDropped);
   }
 
   get record(): BuyerRecord {
@@ -181,6 +190,7 @@ export class Buyer {
     if (this.#persona.drops === 'waiting') {
       await this.#talk.until(() => gone || this.record.positionMessages >= 3 || !waiting(), forever);
       if (waiting() && !gone) await this.#loseSocket();
+      this.#hasDropped = true;
     }
     const told = () => witness.entry?.phase === 'SOLD_OUT' || witness.entry?.phase === 'CLOSED';
     const impatient = () => this.#world.hall.emptyForMs() > this.#persona.patienceMs;
@@ -248,7 +258,13 @@ export class Buyer {
   }
 
   async #claim(seats: Choice): Promise<Answered<HeldSeats>> {
-    const { eventId, latencies } = this.#world;
+    const { eventId, latencies, holds } = this.#world;
+    const timed = {
+      add: (ms: number) => {
+        latencies.hold.add(ms);
+        holds.push({ atMs: Date.now(), ms });
+      },
+    };
     const accessible = 'bestAvailable' in seats && seats.bestAvailable.accessible !== undefined;
     const input = { eventId, idempotencyKey: randomUUID(), seats, accessible };
     const answer = await this.#talk.ask(
@@ -266,7 +282,7 @@ export class Buyer {
           untilMs: Date.parse(expiresAt ?? now),
         }),
       },
-      latencies.hold,
+      timed,
     );
     if ('refusal' in answer) return answer;
     const hold = answer.thing;

@@ -72,7 +72,7 @@ export class Conversation {
     variables: V,
     read: (data: T) => { readonly thing: R | null; readonly errors: readonly Refusal[] },
     noted: Noted<R>,
-    latency?: Histogram,
+    latency?: Pick<Histogram, 'add'>,
   ): Promise<Answered<R>> {
     for (let attempt = 0; ; attempt += 1) {
       this.note('invoke', noted, { seats: noted.seats ?? null });

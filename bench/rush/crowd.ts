@@ -68,8 +68,9 @@ export class Crowd {
   }
 
   progress(): LoadProgress {
-    const total = { waiting: 0, active: 0, ended: 0 };
+    const total = { coming: 0, waiting: 0, active: 0, ended: 0 };
     for (const { progress } of this.#members) {
+      total.coming += progress.coming;
       total.waiting += progress.waiting;
       total.active += progress.active;
       total.ended += progress.ended;
@@ -98,7 +99,7 @@ async function startMember(plan: LoadPlan): Promise<Member> {
   const member: Member = {
     program,
     plan,
-    progress: { waiting: 0, active: 0, ended: 0 },
+    progress: { coming: 0, waiting: 0, active: 0, ended: 0 },
     ready: heard('ready'),
     done: heard('done'),
   };

@@ -60,6 +60,8 @@ export class Hall {
   readonly #hotRows: Row[];
   readonly #seated = new Set<string>();
   readonly #accessible: ReadonlySet<string>;
+  /** Those of them that have places: in a small hall not every category does. */
+  readonly #wheelchairs = new Set<string>();
   readonly #indexOfSeat = new Map<string, number>();
   readonly #standing = new Set<string>();
   readonly #categoryOfSeat: string[] = [];
@@ -88,7 +90,8 @@ export class Hall {
 
   #addRow(seats: readonly { readonly id: string; readonly index: number; readonly categoryId: string }[]): void {
     for (const seat of seats) {
-      if (!this.#accessible.has(seat.categoryId)) this.#seated.add(seat.categoryId);
+      const places = this.#accessible.has(seat.categoryId) ? this.#wheelchairs : this.#seated;
+      places.add(seat.categoryId);
       this.#indexOfSeat.set(seat.id, seat.index);
       this.#categoryOfSeat[seat.index] = seat.categoryId;
     }
@@ -129,7 +132,7 @@ export class Hall {
 
   /** What somebody with this taste would try next, without the categories they were told are sold out; null: nothing is left. */
   choose(random: Random, taste: Persona['taste'], quantity: number, without: ReadonlySet<string>): Choice | null {
-    const places = [...this.#accessible].filter((id) => !without.has(id));
+    const places = [...this.#wheelchairs].filter((id) => !without.has(id));
     // The map does not show them to everybody: who needs one asks.
     if (taste === 'wheelchair' && places.length > 0)
       return { bestAvailable: { categoryId: random.pick(places), quantity, accessible: 1 } };

@@ -14,6 +14,7 @@ import {
   type LatencyName,
   type LoadMessage,
   type LoadPlan,
+  type LoadProgress,
   type LoadResult,
   latencyNames,
   type Violation,
@@ -79,6 +80,7 @@ class LoadProcess {
       history: plan.historyFile === null ? null : new HistoryWriter(plan.historyFile),
       admittedAtMs: [],
       completedAtMs: [],
+      holds: [],
     };
     await this.#follow(hall);
   }
@@ -107,6 +109,7 @@ class LoadProcess {
     await this.#compareHall();
     clearInterval(sweeping);
     clearInterval(reporting);
+    tell({ type: 'progress', progress: this.#progress() });
     this.#world!.history?.close();
     this.#writeResult();
   }
@@ -180,14 +183,12 @@ class LoadProcess {
     return fresh;
   }
 
-  #progress() {
-    let waiting = 0;
-    let ended = 0;
-    for (const buyer of this.#buyers) {
-      if (buyer.stage === 'ended') ended += 1;
-      else if (buyer.stage === 'arrive' || buyer.stage === 'join' || buyer.stage === 'wait') waiting += 1;
-    }
-    return { waiting, ended, active: this.#buyers.length - waiting - ended };
+  #progress(): LoadProgress {
+    const count = (is: (buyer: Buyer) => boolean) => this.#buyers.filter(is).length;
+    const coming = count((buyer) => buyer.isComing);
+    const waiting = count((buyer) => buyer.stage === 'wait' && !buyer.isComing);
+    const ended = count((buyer) => buyer.stage === 'ended');
+    return { coming, waiting, active: this.#buyers.length - coming - waiting - ended, ended };
   }
 
   #writeResult(): void {
@@ -203,6 +204,7 @@ class LoadProcess {
       loopDelayMaxMs: ms(this.#loopDelay.max),
       admittedAtMs: world.admittedAtMs,
       completedAtMs: world.completedAtMs,
+      holds: world.holds,
       violations: this.#violations,
       records: this.#buyers.map((buyer) => buyer.record),
     };

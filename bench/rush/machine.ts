@@ -9,6 +9,15 @@ export interface ProcessUse {
   readonly peakRssBytes: number;
 }
 
+type ProcessCpu = Pick<ProcessUse, 'name' | 'cpuMs'>;
+
+/** A part of a run: when it was (ms since 1970), and what each program took of the processors in it. */
+export interface Stretch {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly processes: readonly ProcessCpu[];
+}
+
 interface Meter {
   readonly name: string;
   readonly pid: number;
@@ -60,6 +69,19 @@ export class Machine {
   watch(name: string, pid: number, family: boolean): void {
     const startedTicks = ticksOf(pid, family);
     this.#meters.push({ name, pid, family, startedTicks, lastTicks: startedTicks, peakRssBytes: 0 });
+  }
+
+  /** Begins a part of the run; the answer ends it. */
+  begin(): () => Stretch {
+    const look = () => this.#meters.map(({ pid, family }) => ticksOf(pid, family));
+    const fromMs = Date.now();
+    const before = look();
+    return () => {
+      const after = look();
+      const cpuMs = (at: number) => Math.max(0, after[at]! - before[at]!) * msPerTick;
+      const processes = this.#meters.map(({ name }, at) => ({ name, cpuMs: cpuMs(at) }));
+      return { fromMs, toMs: Date.now(), processes };
+    };
   }
 
   /** Takes a last look and stops. */

@@ -2,11 +2,12 @@ import { SetupError } from '../../sandbox/services/process.js';
 import { runCommand, say } from '../support/command-line.js';
 import { audit } from './auditor.js';
 import { Crowd } from './crowd.js';
-import { openEvent } from './event.js';
+import { changePace, openEvent } from './event.js';
 import { Saboteur } from './faults.js';
 import { countMovingOrders, gatherEvidence, readDurability } from './gather.js';
 import { listenQueue, Machine, widenListenQueue } from './machine.js';
 import { type RushOptions, readOptions, usage } from './options.js';
+import { rushInPhases } from './phases.js';
 import { describeReport, makeReport, type Report } from './report.js';
 import { SalesWatch } from './sales-watch.js';
 import { Stack } from './stack.js';
@@ -22,7 +23,8 @@ const salesSettleMs = 2_000;
 async function rush(options: RushOptions, stack: Stack, crowd: Crowd): Promise<Report> {
   say('Starting Postgres, Redis, the payment sandbox and the server …');
   await stack.startStores();
-  const { eventId, organizerToken } = await openEvent(options, stack);
+  const event = await openEvent(options, stack);
+  const { eventId, organizerToken } = event;
   await stack.startServers(options);
   await crowd.gather(options, { serverUrl: stack.serverUrl, eventId, home: stack.home });
 
@@ -34,15 +36,15 @@ async function rush(options: RushOptions, stack: Stack, crowd: Crowd): Promise<R
   say(`${options.buyers} buyers come within ${options.rampMs / 1_000} s.`);
   const startedMs = performance.now();
   const telling = setInterval(() => {
-    const { waiting, active, ended } = crowd.progress();
-    say(
-      `${Math.round((performance.now() - startedMs) / 1_000)} s: ${waiting} wait, ${active} buy, ${ended} have ended`,
-    );
+    const { coming, waiting, active, ended } = crowd.progress();
+    const seconds = Math.round((performance.now() - startedMs) / 1_000);
+    say(`${seconds} s: ${coming} come, ${waiting} wait, ${active} buy, ${ended} have ended`);
   }, progressMs);
   const saboteur = new Saboteur(stack);
   const sabotage = saboteur.sabotage(options.faults);
-  const rushing = Promise.all([crowd.rush(options.maxMs), sabotage]).then(([results]) => results);
-  const results = await Promise.race([rushing, brokenStack(stack)]).finally(() => clearInterval(telling));
+  const letIn = () => changePace(stack.serverUrl, event, options.admitPerSecond);
+  const rushing = Promise.all([rushInPhases(options, { crowd, machine, letIn }), sabotage]).then(([rush]) => rush);
+  const { results, phases } = await Promise.race([rushing, brokenStack(stack)]).finally(() => clearInterval(telling));
   const tookMs = Math.round(performance.now() - startedMs);
   const processes = machine.finish();
 
@@ -57,7 +59,7 @@ async function rush(options: RushOptions, stack: Stack, crowd: Crowd): Promise<R
   const verdict = audit(evidence);
   if (options.history !== null) say(`${crowd.writeHistory(options.history)} lines in ${options.history}`);
   const faults = saboteur.reports;
-  return makeReport({ options, results, verdict, evidence, processes, database, tookMs, faults });
+  return makeReport({ options, results, phases, verdict, evidence, processes, database, tookMs, faults });
 }
 
 async function brokenStack(stack: Stack): Promise<never> {

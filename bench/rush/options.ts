@@ -19,6 +19,10 @@ export interface RushOptions {
   readonly seed: number;
   readonly json: boolean;
   readonly rampMs: number;
+  /** For so long everybody who has come only waits, before the sale begins to let people in. */
+  readonly waitMs: number;
+  /** So many buyers end before the sale is measured by itself: code has been compiled by then. */
+  readonly warmUp: number;
   readonly maxMs: number;
   readonly loadProcesses: number;
   readonly serverProcesses: number;
@@ -38,6 +42,8 @@ export const usage = `npm run rush -- [options]
   --event demo|stadium:N  the demo hall, or a stadium of N seats (demo)
   --seed S                the same seed gives the same buyers (1)
   --ramp S                seconds in which all of them arrive (10)
+  --wait S                seconds in which all who have come only wait, before anybody is admitted (0)
+  --warm-up N             with --wait: buyers who end before the sale is measured by itself (0)
   --minutes M             bound of the whole run (30)
   --load-processes N      processes of buyers (1 per 4,000)
   --server-processes N    WEB_CONCURRENCY of the server (2)
@@ -61,6 +67,8 @@ export function readOptions(argv: readonly string[]): RushOptions {
     seed: wholeNumber('seed', values.seed, 0, 2 ** 32 - 1),
     json: values.json,
     rampMs: wholeNumber('ramp', values.ramp, 0, 3_600) * 1_000,
+    waitMs: wholeNumber('wait', values.wait, 0, 3_600) * 1_000,
+    warmUp: wholeNumber('warm-up', values['warm-up'], 0, buyers - 1),
     maxMs: wholeNumber('minutes', values.minutes, 1, 600) * 60_000,
     loadProcesses: wholeNumber('load-processes', values['load-processes'] ?? String(Math.ceil(buyers / 4_000)), 1, 64),
     serverProcesses: wholeNumber('server-processes', values['server-processes'], 1, 64),
@@ -86,6 +94,8 @@ function parse(argv: readonly string[]) {
       event: { type: 'string', default: 'demo' },
       seed: { type: 'string', default: '1' },
       ramp: { type: 'string', default: '10' },
+      wait: { type: 'string', default: '0' },
+      'warm-up': { type: 'string', default: '0' },
       minutes: { type: 'string', default: '30' },
       'load-processes': { type: 'string' },
       'server-processes': { type: 'string', default: '2' },

@@ -123,8 +123,15 @@ export interface LoadResult {
   /** Instants (ms since 1970) of what the throughput figures are made of. */
   readonly admittedAtMs: readonly number[];
   readonly completedAtMs: readonly number[];
+  /** Every answer to a claim: when it came, and how long it took. */
+  readonly holds: readonly HoldSample[];
   readonly violations: readonly Violation[];
   readonly records: readonly BuyerRecord[];
+}
+
+export interface HoldSample {
+  readonly atMs: number;
+  readonly ms: number;
 }
 
 export interface Violation {
@@ -148,6 +155,8 @@ export interface LoadPlan {
 }
 
 export interface LoadProgress {
+  /** On their way to their place, or about to lose the socket and come back to it. */
+  readonly coming: number;
   readonly waiting: number;
   readonly active: number;
   readonly ended: number;

@@ -1,10 +1,13 @@
+import { rounded } from '../support/spread.js';
 import type { Verdict } from './auditor.js';
 import type { Evidence } from './evidence.js';
 import type { FaultReport } from './faults.js';
 import { Histogram, type LatencySummary } from './histogram.js';
 import type { ProcessUse } from './machine.js';
 import type { RushOptions } from './options.js';
+import { type PhaseReport, type Phases, reportPhases } from './phases.js';
 import { type BuyerRecord, type LatencyName, type LoadResult, latencyNames, type Violation } from './records.js';
+import { type BestMinute, findBestMinute, judgeTargets, serverCpuMs, type Target } from './targets.js';
 
 export interface Report {
   readonly verdict: 'no violation' | 'VIOLATIONS';
@@ -24,6 +27,10 @@ export interface Report {
   readonly ends: Readonly<Record<string, number>>;
   readonly admitted: { readonly total: number; readonly perSecond: number; readonly bestSecond: number };
   readonly orders: { readonly paid: number; readonly paidPerMinute: number; readonly seatsSold: number };
+  readonly bestMinute: BestMinute;
+  readonly targets: readonly Target[];
+  /** Null: nobody was made to wait before the first admission. */
+  readonly phases: Phases<PhaseReport> | null;
   readonly latencies: Readonly<Record<LatencyName, LatencySummary>>;
   readonly contention: { readonly lostClaims: number; readonly claims: number; readonly share: number };
   readonly deliveries: { readonly total: number; readonly perSecond: number; readonly bytesPerSecond: number };
@@ -41,6 +48,7 @@ export interface Report {
 export interface Findings {
   readonly options: RushOptions;
   readonly results: readonly LoadResult[];
+  readonly phases: Phases | null;
   readonly verdict: Verdict;
   readonly evidence: Evidence;
   readonly faults: readonly FaultReport[];
@@ -50,7 +58,7 @@ export interface Findings {
 }
 
 export function makeReport(findings: Findings): Report {
-  const { options, results, verdict, evidence, faults, processes, database, tookMs } = findings;
+  const { options, results, phases, verdict, evidence, faults, processes, database, tookMs } = findings;
   const buyers = results.flatMap((result) => result.records);
   const sum = (read: (buyer: BuyerRecord) => number) => buyers.reduce((total, buyer) => total + read(buyer), 0);
   const admittedAtMs = results.flatMap((result) => result.admittedAtMs);
@@ -59,6 +67,7 @@ export function makeReport(findings: Findings): Report {
   const bytes = results.reduce((total, result) => total + result.deliveredBytes, 0);
   const lostClaims = sum((buyer) => buyer.contended);
   const claims = lostClaims + sum((buyer) => buyer.beliefs.length);
+  const bestMinute = findBestMinute(results);
   const violations = [...results.flatMap((result) => result.violations), ...verdict.violations];
   return {
     verdict: violations.length === 0 ? 'no violation' : 'VIOLATIONS',
@@ -86,6 +95,9 @@ export function makeReport(findings: Findings): Report {
       paidPerMinute: rate(completedAtMs, 60_000),
       seatsSold: verdict.examined.tickets ?? 0,
     },
+    bestMinute,
+    targets: judgeTargets(bestMinute, processes, completedAtMs.length),
+    phases: reportPhases(phases, results),
     latencies: mergeLatencies(results),
     contention: { lostClaims, claims, share: claims === 0 ? 0 : Math.round((lostClaims / claims) * 1_000) / 1_000 },
     deliveries: {
@@ -205,10 +217,7 @@ export function describeReport(report: Report): string {
     const { count, p50Ms, p95Ms, p99Ms, maxMs } = report.latencies[name];
     return `  ${latencyTitles[name].padEnd(26)}${[count, p50Ms, p95Ms, p99Ms, maxMs].map((value) => String(value).padStart(10)).join('')}`;
   });
-  const processes = report.processes.map(({ name, cpuMs, peakRssBytes }) => {
-    const share = `${Math.round((cpuMs / run.tookMs) * 100)} %`;
-    return `  ${name.padEnd(26)}${`${(cpuMs / 1_000).toFixed(1)} s`.padStart(10)}${share.padStart(10)}${`${Math.round(peakRssBytes / 2 ** 20)} MiB`.padStart(12)}`;
-  });
+  const { bestMinute } = report;
   const database = Object.entries(run.database).map(([name, value]) => `${name} ${value}`);
   return `
 The rush: ${run.buyers} buyers, ${run.event} (${run.seats} places), seed ${run.seed}, ${(run.tookMs / 1_000).toFixed(1)} s
@@ -218,6 +227,8 @@ The rush: ${run.buyers} buyers, ${run.event} (${run.seats} places), seed ${run.s
 Ends           ${list(report.ends)}
 Admitted       ${admitted.total}: ${admitted.perSecond}/s, best second ${admitted.bestSecond}
 Orders paid    ${orders.paid}: ${orders.paidPerMinute}/min · ${orders.seatsSold} tickets
+Best 60 s      ${bestMinute.paid} orders paid · ${bestMinute.holds} claims answered, p99 ${bestMinute.holdP99Ms} ms
+Phases         ${describePhases(report.phases)}
 Contention     ${contention.lostClaims} of ${contention.claims} claims lost (${(contention.share * 100).toFixed(1)} %)
 Deliveries     ${deliveries.total}: ${deliveries.perSecond}/s, ${Math.round(deliveries.bytesPerSecond / 1_024)} KiB/s
 Sockets        ${sockets.reconnects} reconnects, ${sockets.mapGaps} gaps in the seat map
@@ -228,11 +239,37 @@ Losses         ${describeLosses(report)}
 Latency, ms                      count       p50       p95       p99       max
 ${latencies.join('\n')}
 
-Processes                          CPU     of run    peak RSS
-${processes.join('\n')}
+Processes                          CPU     of run    peak RSS    CPU a paid order
+${describeProcesses(report)}
   load generator event loop    p99 ${report.generator.map((one) => `${one.loopDelayP99Ms} ms`).join(', ')}
 
+Held against   ${report.targets.map(describeTarget).join('\n               ')}
+
 ${describeVerdict(report)}`;
+}
+
+function describeProcesses({ run, orders, processes }: Report): string {
+  const perOrder = (cpuMs: number) => `${(cpuMs / Math.max(1, orders.paid)).toFixed(2)} ms`.padStart(20);
+  const lines = processes.map(({ name, cpuMs, peakRssBytes }) => {
+    const share = `${Math.round((cpuMs / run.tookMs) * 100)} %`;
+    return `  ${name.padEnd(26)}${`${(cpuMs / 1_000).toFixed(1)} s`.padStart(10)}${share.padStart(10)}${`${Math.round(peakRssBytes / 2 ** 20)} MiB`.padStart(12)}${perOrder(cpuMs)}`;
+  });
+  const product = `${'  the product (all of server)'.padEnd(60)}${perOrder(serverCpuMs(processes))}`;
+  return [...lines, product].join('\n');
+}
+
+function describePhases(phases: Report['phases']): string {
+  if (phases === null) return 'none: people are admitted from the beginning';
+  const describe = ({ fromMs, toMs, processes, waitedMinutes, paid }: PhaseReport) =>
+    `${((toMs - fromMs) / 1_000).toFixed(1)} s, ${Math.round(waitedMinutes)} minutes waited, ${paid} orders paid, server CPU ${(serverCpuMs(processes) / 1_000).toFixed(2)} s`;
+  return Object.entries(phases)
+    .map(([name, part]) => `${name} ${describe(part)}`)
+    .join('\n               ');
+}
+
+function describeTarget({ what, measured, bound, limit, unit, met }: Target): string {
+  const figure = (value: number) => (Number.isInteger(value) ? value.toLocaleString('en') : rounded(value));
+  return `${met ? 'met   ' : 'MISSED'}  ${what}: ${figure(measured)} ${unit}, ${bound} ${figure(limit)}`;
 }
 
 function describeEstimates({ told, inRange, medianError, p90Error }: EstimateSummary): string {

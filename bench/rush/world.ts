@@ -3,7 +3,7 @@ import type { Hall } from './hall.js';
 import type { Histogram } from './histogram.js';
 import type { HistoryWriter } from './history.js';
 import type { HttpClient } from './http.js';
-import type { LatencyName } from './records.js';
+import type { HoldSample, LatencyName } from './records.js';
 
 /** What the buyers of one load process share. */
 export interface LoadWorld {
@@ -18,4 +18,5 @@ export interface LoadWorld {
   readonly history: HistoryWriter | null;
   readonly admittedAtMs: number[];
   readonly completedAtMs: number[];
+  readonly holds: HoldSample[];
 }

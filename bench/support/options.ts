@@ -1,4 +1,4 @@
-import { parseOptions, wholeNumber } from './command-line.js';
+import { parseOptions, UsageError, wholeNumber } from './command-line.js';
 
 /** What every bench can be told. Numbers of its own are in `own`, by name. */
 export interface BenchOptions<Own extends string> {
@@ -9,6 +9,8 @@ export interface BenchOptions<Own extends string> {
   readonly rounds: number;
   /** File the report is written to as JSON. */
   readonly json: string | null;
+  /** The report and its picture are kept in docs/bench. */
+  readonly save: boolean;
   /** Files of the run are kept and their place is printed. */
   readonly keep: boolean;
   readonly own: Readonly<Record<Own, number>>;
@@ -32,6 +34,7 @@ export function usageOf(name: string, own: Readonly<Record<string, OwnOption>>):
     line('--rounds N', 'repetitions; the median of them is reported (5)'),
     line('--seed S', 'the same seed gives the same halls and people (1)'),
     line('--json FILE', 'write the report to a file as well'),
+    line('--save', `keep the report and a picture of it: docs/bench/${name}.json, ${name}.svg`),
     line('--keep', 'keep the files of the run'),
     line('--quick', 'a small run that shows whether the bench works; its figures say nothing'),
   ].join('\n');
@@ -44,6 +47,8 @@ export function readOptions<Own extends string>(
 ): BenchOptions<Own> {
   const values = parse(argv, Object.keys(own));
   const quick = values.quick === true;
+  const save = values.save === true;
+  if (quick && save) throw new UsageError('--save does not go with --quick: figures that say nothing are not kept');
   const numberOf = (name: string, fallback: number, low: number, high: number) =>
     wholeNumber(name, String(values[name] ?? fallback), low, high);
   const numbers = Object.entries<OwnOption>(own).map(([name, option]) => [
@@ -55,6 +60,7 @@ export function readOptions<Own extends string>(
     seed: numberOf('seed', 1, 0, 2 ** 32 - 1),
     rounds: numberOf('rounds', quick ? 2 : 5, 1, 100),
     json: typeof values.json === 'string' ? values.json : null,
+    save,
     keep: values.keep === true,
     own: Object.fromEntries(numbers) as Record<Own, number>,
   };
@@ -66,6 +72,6 @@ function parse(
 ): Readonly<Record<string, string | boolean | undefined>> {
   const texts = ['seed', 'rounds', 'json', ...own];
   const options = Object.fromEntries(texts.map((name) => [name, { type: 'string' } as const]));
-  const flags = { quick: { type: 'boolean' }, keep: { type: 'boolean' } } as const;
+  const flags = { quick: { type: 'boolean' }, save: { type: 'boolean' }, keep: { type: 'boolean' } } as const;
   return parseOptions({ args: [...argv], options: { ...options, ...flags } });
 }

@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { runCommand, say } from './command-line.js';
 import { type BenchOptions, type OwnOption, readOptions, usageOf } from './options.js';
+import { drawReport } from './picture.js';
 import { describeReport, type Findings, isMet, type Report, voidReason } from './report.js';
-import { Stores } from './stores.js';
+import { root, Stores } from './stores.js';
 import { describeMachine, loadAverages } from './surroundings.js';
 
 export interface Bench<Own extends string> {
@@ -23,13 +25,33 @@ export function runBench<Own extends string>(bench: Bench<Own>): Promise<never> 
     try {
       const report = await Promise.race([measure(bench, argv, options, stores), stopped]);
       process.stdout.write(`${describeReport(report)}\n`);
-      if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+      if (options.json !== null) writeReport(options.json, report);
+      // Void figures would take the place of good ones.
+      if (options.save && report.void !== null) say('Not saved: the figures are void.');
+      else if (options.save) save(report);
       return report.void === null && report.limits.every(isMet) ? 0 : 1;
     } finally {
       await stores.stop();
       if (options.keep) say(`Files of the run: ${stores.home}`);
     }
   });
+}
+
+function writeReport(file: string, report: Report): void {
+  writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
+}
+
+function save(report: Report): void {
+  const folder = join(root, 'docs', 'bench');
+  writeReport(join(folder, `${report.bench}.json`), report);
+  writeFileSync(join(folder, `${report.bench}.svg`), drawReport(report));
+  say(`Saved: docs/bench/${report.bench}.json and ${report.bench}.svg`);
+}
+
+/** As it can be repeated anywhere: without the file to which the report was written as well. */
+function commandOf(name: string, argv: readonly string[]): string {
+  const shown = argv.filter((text, at) => !/^--json(=|$)/.test(text) && argv[at - 1] !== '--json');
+  return ['npm run', `bench:${name}`, ...(shown.length > 0 ? ['--', ...shown] : [])].join(' ');
 }
 
 async function measure<Own extends string>(
@@ -39,11 +61,13 @@ async function measure<Own extends string>(
   stores: Stores,
 ): Promise<Report> {
   const before = loadAverages();
+  const date = new Date().toISOString();
   const startedMs = performance.now();
   const findings = await bench.measure(options, stores);
   return {
     bench: bench.name,
-    command: `npm run bench:${bench.name}${argv.length > 0 ? ` -- ${argv.join(' ')}` : ''}`,
+    command: commandOf(bench.name, argv),
+    date,
     quick: options.quick,
     seed: options.seed,
     rounds: options.rounds,

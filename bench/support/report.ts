@@ -37,6 +37,8 @@ export interface LoopDelay {
 export interface Report extends Findings {
   readonly bench: string;
   readonly command: string;
+  /** When it began, ISO 8601. */
+  readonly date: string;
   readonly quick: boolean;
   readonly seed: number;
   readonly rounds: number;

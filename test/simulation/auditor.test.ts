@@ -2,6 +2,7 @@ import { audit } from '../../bench/rush/auditor.js';
 import type { Evidence, LedgerOrder, LineEntry, LineEntryKind, SalesSample } from '../../bench/rush/evidence.js';
 import type { Belief, BuyerRecord } from '../../bench/rush/records.js';
 import { judgeEstimates } from '../../bench/rush/report.js';
+import { findBestMinute } from '../../bench/rush/targets.js';
 import { blankRecord } from '../../bench/rush/witness.js';
 
 /** Two buyers, three seats: the first bought seats 0 and 1, the second waits; seat 2 is free. */
@@ -533,5 +534,21 @@ describe('the estimates of a run', () => {
       waited(null, { atMs: 1_000, fromMs: 8_000, toMs: null }),
     ];
     expect(judgeEstimates(buyers)).toEqual({ told: 2, inRange: 0.5, medianError: 1, p90Error: 1 });
+  });
+});
+
+describe('the best minute of a run', () => {
+  it('is the one in which most orders were paid, and has the claims that were answered in it, of all processes', () => {
+    const holds = [
+      { atMs: 29_999, ms: 900 },
+      { atMs: 30_000, ms: 10 },
+    ];
+    const results = [
+      { completedAtMs: [1_000, 89_999, 30_000, 89_999], holds },
+      // A minute after the first of the best one: in it no more.
+      { completedAtMs: [30_000, 90_000], holds: [{ atMs: 89_999, ms: 20 }] },
+    ];
+    expect(findBestMinute(results)).toEqual({ paid: 4, holds: 2, holdP99Ms: 20 });
+    expect(findBestMinute([])).toEqual({ paid: 0, holds: 0, holdP99Ms: 0 });
   });
 });
