@@ -85,6 +85,8 @@ async function organizer(
     role: 'ADMIN',
     identity: 'ACCOUNT',
     organizerId: account.organizerId,
+    session: 'seed',
+    issuedAtMs: 0,
     expiresAtMs: Number.POSITIVE_INFINITY,
   } as const;
   return { viewer, created };

@@ -198,7 +198,7 @@ export class Connection {
     const socket: RushSocket = await RushSocket.connect(this.#target, {
       onNext: (id, text) => this.#receive(id, text),
       onEnd: (id, errors) => this.#end(id, errors),
-      onClose: (code) => this.#lose(socket, code),
+      onClose: (code, retryAfterMs) => this.#lose(socket, code, retryAfterMs),
     });
     if (this.#closed) return socket.close();
     this.#socket = socket;
@@ -222,15 +222,17 @@ export class Connection {
     this.#calls.get(id)?.fail(new OperationError(message));
   }
 
-  #lose(socket: RushSocket, code: number): void {
+  #lose(socket: RushSocket, code: number, retryAfterMs: number): void {
     if (this.#socket !== socket) return;
     this.#socket = null;
     if (this.#closed) return;
     this.lastCloseCode = code;
     this.reconnects += 1;
-    this.open().catch((error: Error) => {
-      for (const call of this.#calls.values()) call.fail(error);
-    });
+    const come = () =>
+      this.open().catch((error: Error) => {
+        for (const call of this.#calls.values()) call.fail(error);
+      });
+    setTimeout(come, retryAfterMs);
   }
 }
 

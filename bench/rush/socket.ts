@@ -7,7 +7,8 @@ export interface SocketEvents {
   /** The operation has ended: completed by the server, or refused with these errors. */
   onEnd(id: string, errors: readonly { readonly message: string }[] | null): void;
   /** The connection is gone, whoever ended it. Called once, and never before `connect` has resolved. */
-  onClose(code: number): void;
+  /** `retryAfterMs`: when to come back, as the server has said; 0: at once. */
+  onClose(code: number, retryAfterMs: number): void;
 }
 
 export interface SocketTarget {
@@ -43,9 +44,9 @@ export class RushSocket {
       const patience = setTimeout(() => ws.terminate(), handshakeMs);
       ws.on('open', () => ws.send(JSON.stringify({ type: 'connection_init', payload: { token: target.token } })));
       ws.on('error', (error) => reject(error));
-      ws.on('close', (code) => {
+      ws.on('close', (code, reason) => {
         clearTimeout(patience);
-        if (acknowledged) events.onClose(code);
+        if (acknowledged) events.onClose(code, Number(/retryAfterMs=(\d+)/.exec(String(reason))?.[1] ?? 0));
         else reject(new Error(`closed with ${code}`));
       });
       ws.on('message', (data: Buffer) => {

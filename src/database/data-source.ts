@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { DataSource } from 'typeorm';
-import { Account, Organizer } from '../entities/accounts.js';
+import { Account, Organizer, Revocation } from '../entities/accounts.js';
 import {
   Event,
   EventCategory,
@@ -14,6 +14,7 @@ import { Order, OrderLine, OrderStepRow, SeatOwner, Ticket, WebhookEvent } from 
 import { limits } from '../limits.js';
 import { Initial1790000000000 } from './migrations/1790000000000-initial.js';
 import { LineAndClaims1790000100000 } from './migrations/1790000100000-line-and-claims.js';
+import { Revocations1790000200000 } from './migrations/1790000200000-revocations.js';
 import { SnakeNaming } from './naming.js';
 import { PreparingClient } from './prepared.js';
 
@@ -27,6 +28,7 @@ export function makeDataSource(url: string, connections: number = limits.databas
     entities: [
       Account,
       Organizer,
+      Revocation,
       Venue,
       Event,
       EventCategory,
@@ -41,7 +43,7 @@ export function makeDataSource(url: string, connections: number = limits.databas
       Ticket,
       WebhookEvent,
     ],
-    migrations: [Initial1790000000000, LineAndClaims1790000100000],
+    migrations: [Initial1790000000000, LineAndClaims1790000100000, Revocations1790000200000],
     namingStrategy: new SnakeNaming(),
     uuidExtension: 'pgcrypto',
     installExtensions: false,

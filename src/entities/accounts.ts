@@ -45,3 +45,22 @@ export class Account {
   @CreateDateColumn({ type: 'timestamptz', precision: 3 })
   createdAt!: Date;
 }
+
+/** Sessions that end before their time: one by the digest of its token, or all of a person's from before an instant. */
+@Entity('revocation')
+export class Revocation {
+  /** `session:…` or `person:…` */
+  @PrimaryColumn({ type: 'text', primaryKeyConstraintName: 'PK_revocation' })
+  subject!: string;
+
+  @Column({ type: 'timestamptz', precision: 3 })
+  before!: Date;
+
+  /** No token that this is about is valid any longer. */
+  @Column({ type: 'timestamptz', precision: 3 })
+  expiresAt!: Date;
+
+  @Index('revocation_recorded')
+  @CreateDateColumn({ type: 'timestamptz', precision: 3 })
+  recordedAt!: Date;
+}

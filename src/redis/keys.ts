@@ -118,6 +118,8 @@ export const globalKeys = {
   orderChannel: `${schemaVersion}:order-changes`,
   /** Channel: an event changed in the ledger or was rebuilt. */
   eventChannel: `${schemaVersion}:event-changes`,
+  /** Channel: a session or all sessions of a person were ended. */
+  revocationChannel: `${schemaVersion}:revocations`,
   /** String: digest of the input a key was first used with. */
   idempotency: (mutation: string, person: string, key: string) =>
     `${schemaVersion}:idempotency:${mutation}:${person}:${key}`,

@@ -4,7 +4,7 @@ import { Identity } from '../entities/events.js';
 import { limits } from '../limits.js';
 import type { EmailCode, Session } from '../services/accounts.js';
 import type { Viewer as ViewerValue } from '../services/platform.js';
-import { type Context, payload } from './context.js';
+import { asViewer, type Context, payload } from './context.js';
 import { errorUnion } from './errors.js';
 
 const ViewerRole = { GUEST: 'GUEST', ORGANIZER: 'ORGANIZER', ADMIN: 'ADMIN' } as const;
@@ -73,6 +73,15 @@ class SignInInput {
   password!: string;
 }
 
+@InputType()
+class EndSessionInput {
+  @Field(() => Boolean, {
+    defaultValue: false,
+    description: 'On every device: all sessions of yours that were opened before now.',
+  })
+  everywhere!: boolean;
+}
+
 @ObjectType('Session', {
   description:
     'A signed token: `Authorization: Bearer …` over HTTP, `{ "token": … }` in connection_init over WebSocket.',
@@ -93,6 +102,7 @@ const SignInError = errorUnion('SignInError', ['INVALID_INPUT', 'UNAUTHENTICATED
 
 const RequestEmailCodeError = errorUnion('RequestEmailCodeError', ['INVALID_INPUT', 'OVERLOADED', 'MAIL_UNAVAILABLE']);
 const ConfirmEmailError = errorUnion('ConfirmEmailError', ['INVALID_INPUT', 'OVERLOADED']);
+const EndSessionError = errorUnion('EndSessionError', ['UNAUTHENTICATED']);
 const SignUpError = errorUnion('SignUpError', ['INVALID_INPUT', 'OVERLOADED', 'FORBIDDEN']);
 
 @ObjectType()
@@ -140,6 +150,15 @@ class SignInPayload {
   errors!: object[];
 }
 
+@ObjectType()
+class EndSessionPayload {
+  @Field(() => ID, { nullable: true, description: 'Whose session has ended.' })
+  personId!: string | null;
+
+  @Field(() => [EndSessionError])
+  errors!: object[];
+}
+
 export const describeSession = ({ token, expiresAtMs, personId }: Session): SessionType => ({
   token,
   expiresAt: new Date(expiresAtMs),
@@ -174,6 +193,21 @@ export class AccountsResolver {
     if (wrong !== null) return payload('session', wrong);
     const session = await services.accounts.signIn(input.email, input.password);
     return payload('session', isRefusal(session) ? session : describeSession(session));
+  }
+
+  @Mutation(() => EndSessionPayload, {
+    description:
+      'Signs out: the token is refused from now on, and its sockets are closed. A guest without a recovery code does not come back.',
+  })
+  async endSession(
+    @Arg('input', () => EndSessionInput, { defaultValue: {} }) input: EndSessionInput,
+    @Ctx() context: Context,
+  ): Promise<EndSessionPayload> {
+    const ended = await asViewer(context, async (viewer) => {
+      await context.services.accounts.endSession(viewer, input);
+      return viewer.personId;
+    });
+    return payload('personId', ended) as EndSessionPayload;
   }
 
   @Mutation(() => RequestEmailCodePayload, {

@@ -113,6 +113,7 @@ export class WebSocketEndpoint {
   readonly #hub: Hub;
   readonly #execution = new Execution((result) => this.#format(result));
   readonly #timers: NodeJS.Timeout[];
+  readonly #forget: () => void;
   readonly #corked: Connection[] = [];
   #closing = false;
 
@@ -121,6 +122,7 @@ export class WebSocketEndpoint {
     this.#log = options.services.platform.log;
     this.#hub = this.#makeHub();
     this.#protocol = this.#makeProtocol();
+    this.#forget = options.services.revocations.onRevoked(() => this.#endRevoked());
     this.#timers = [
       setInterval(() => this.#ping(), limits.socketPingMs),
       setInterval(() => this.#sweep(), limits.socketSweepMs),
@@ -147,15 +149,19 @@ export class WebSocketEndpoint {
     return { open: this.#connections.size, lagging };
   }
 
-  /** Says goodbye to everybody; who does not answer in time is cut off. */
+  /**
+   * Says goodbye to everybody; who does not answer in time is cut off. Each is told when to come back: all at once would be a storm of its own.
+   */
   async close(): Promise<void> {
     this.#closing = true;
     for (const timer of this.#timers) clearInterval(timer);
     const closed = [...this.#connections].map(
       ({ socket }) => new Promise<void>((resolve) => socket.once('close', () => resolve())),
     );
-    for (const connection of this.#connections) {
-      this.#end(connection, closeCodes.serviceRestart, 'The server restarts: reconnect.');
+    this.#forget();
+    for (const [place, connection] of [...this.#connections].entries()) {
+      const retryAfterMs = Math.round((place * 1_000) / limits.reconnectsPerSecond);
+      this.#end(connection, closeCodes.serviceRestart, `retryAfterMs=${retryAfterMs}`);
     }
     await Promise.all(closed);
     this.#sockets.close();
@@ -416,6 +422,14 @@ export class WebSocketEndpoint {
       }
       connection.alive = false;
       connection.socket.ping();
+    }
+  }
+
+  #endRevoked(): void {
+    const { revocations } = this.#options.services;
+    for (const connection of this.#connections) {
+      if (connection.viewer !== null && revocations.isRevoked(connection.viewer))
+        this.#end(connection, CloseCode.Forbidden, 'The session has ended.');
     }
   }
 

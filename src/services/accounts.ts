@@ -6,7 +6,8 @@ import { Account, Organizer } from '../entities/accounts.js';
 import { limits } from '../limits.js';
 import { globalKeys } from '../redis/keys.js';
 import type { Platform, Viewer } from './platform.js';
-import type { Tokens } from './tokens.js';
+import type { Revocations } from './revocations.js';
+import type { NewSession, Tokens } from './tokens.js';
 
 const derive = promisify<string, Buffer, number, Buffer>(scrypt);
 
@@ -46,12 +47,14 @@ export interface Session {
 export class Accounts {
   readonly #platform: Platform;
   readonly #tokens: Tokens;
+  readonly #revocations: Revocations;
   /** A hash nobody's password has, so that an unknown address takes as long as a wrong password. */
   #decoy: Promise<string> | null = null;
 
-  constructor(platform: Platform, tokens: Tokens) {
+  constructor(platform: Platform, tokens: Tokens, revocations: Revocations) {
     this.#platform = platform;
     this.#tokens = tokens;
+    this.#revocations = revocations;
   }
 
   startGuestSession(): Session {
@@ -62,6 +65,12 @@ export class Accounts {
   /** A session of a person who is known already: on another device. */
   resume(personId: string): Session {
     return this.#open({ personId, role: 'GUEST', organizerId: null, identity: 'ANONYMOUS' }, limits.guestSessionMs);
+  }
+
+  /** Ends the session that asks, or all sessions of its person so far: their tokens are refused, their sockets closed. */
+  async endSession(viewer: Viewer, { everywhere }: { readonly everywhere: boolean }): Promise<void> {
+    if (everywhere) await this.#revocations.revokePerson(viewer.personId);
+    await this.#revocations.revokeSession(viewer);
   }
 
   /** Sends a code to an address. The answer is the same whether or not anybody is known by it. */
@@ -113,6 +122,8 @@ export class Accounts {
     );
     if (rows[0] === undefined)
       return refuse('FORBIDDEN', { message: 'This address belongs to an organizer: sign in.' });
+    // Whoever knew the old password is signed out.
+    await this.#revocations.revokePerson(rows[0].id);
     return this.#openAccount({ id: rows[0].id, role: 'BUYER', organizerId: null });
   }
 
@@ -132,7 +143,7 @@ export class Accounts {
     return this.#openAccount(account);
   }
 
-  #open(viewer: Omit<Viewer, 'expiresAtMs'>, ttlMs: number): Session {
+  #open(viewer: NewSession, ttlMs: number): Session {
     return { ...this.#tokens.session(viewer, ttlMs), personId: viewer.personId };
   }
 

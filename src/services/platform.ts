@@ -29,5 +29,8 @@ export interface Viewer {
   /** What vouches for the person: nothing but the session, a verified address, an account here or elsewhere. */
   readonly identity: Identity;
   readonly organizerId: string | null;
+  /** Which session it is: the digest of its token. */
+  readonly session: string;
+  readonly issuedAtMs: number;
   readonly expiresAtMs: number;
 }

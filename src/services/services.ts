@@ -14,6 +14,7 @@ import { Orders } from './orders.js';
 import type { Platform } from './platform.js';
 import { Reconciler } from './reconciler.js';
 import { Recovery } from './recovery.js';
+import { Revocations } from './revocations.js';
 import { Sales } from './sales.js';
 import { SeatHolds } from './seat-holds.js';
 import { SeatMaps } from './seat-map.js';
@@ -25,6 +26,7 @@ import { Webhooks } from './webhooks.js';
 export interface Services {
   readonly platform: Platform;
   readonly tokens: Tokens;
+  readonly revocations: Revocations;
   readonly accounts: Accounts;
   readonly catalogue: EventCatalogue;
   readonly inventory: InventoryService;
@@ -45,22 +47,25 @@ export interface Services {
 }
 
 export async function buildServices(platform: Platform, tokenKey: JWK): Promise<Services> {
-  const tokens = await Tokens.create(platform.clock, tokenKey, platform.config.oidcIssuers);
+  const revocations = new Revocations(platform);
+  const tokens = await Tokens.create({ clock: platform.clock, revocations }, tokenKey, platform.config.oidcIssuers);
   const catalogue = new EventCatalogue(platform);
   const inventory = new InventoryService(platform, catalogue);
   const draws = new Draws(platform, catalogue);
   const mirrors = new Mirrors(platform, catalogue, inventory, draws);
-  const accounts = new Accounts(platform, tokens);
+  const accounts = new Accounts(platform, tokens, revocations);
   const line = new Line(platform, { events: catalogue, inventory, mirrors, draws, tokens });
   const ledger = new OrderLedger(platform);
   const reading = new OrderReading(platform, catalogue);
   const orders = new Orders(platform, { events: catalogue, inventory, ledger, reading });
   const orderFeed = new OrderFeed(platform, reading);
   const forget = await catalogue.start();
+  const stopRevocations = await revocations.start();
   await orderFeed.start();
   return {
     platform,
     tokens,
+    revocations,
     accounts,
     catalogue,
     inventory,
@@ -79,6 +84,7 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
     reconciler: new Reconciler(platform, catalogue, inventory),
     stop: () => {
       mirrors.stop();
+      stopRevocations();
       orderFeed.stop();
       forget();
     },

@@ -16,6 +16,7 @@ import type { OidcIssuer } from '../config.js';
 import type { Clock } from '../domain/clock.js';
 import { limits } from '../limits.js';
 import type { Viewer } from './platform.js';
+import type { Revocations } from './revocations.js';
 
 type Key = Awaited<ReturnType<typeof importJWK>>;
 
@@ -47,6 +48,9 @@ function signedPlace(claims: JWTPayload): SignedPlace {
   };
 }
 
+/** Whom a new session is for. */
+export type NewSession = Pick<Viewer, 'personId' | 'role' | 'organizerId' | 'identity'>;
+
 const issuer = 'floodgate';
 
 /** What other issuers may sign with: key pairs only, whatever their key set says. */
@@ -70,6 +74,7 @@ export async function loadTokenKey(file: string): Promise<JWK> {
 /** Signs and checks everything the platform signs: sessions, places in line, admissions, tickets (JWT, EdDSA). */
 export class Tokens {
   readonly #clock: Clock;
+  readonly #revocations: Revocations;
   readonly #privateKey: KeyObject;
   readonly #publicKey: Key;
   readonly #keyId: string;
@@ -83,11 +88,12 @@ export class Tokens {
   readonly #issuers: ReadonlyMap<string, OidcIssuer & { keys: ReturnType<typeof createRemoteJWKSet> }>;
 
   private constructor(
-    clock: Clock,
+    { clock, revocations }: { readonly clock: Clock; readonly revocations: Revocations },
     keys: { privateKey: KeyObject; publicKey: Key; jwk: JWK; id: string; secret: string },
     issuers: readonly OidcIssuer[],
   ) {
     this.#clock = clock;
+    this.#revocations = revocations;
     this.#privateKey = keys.privateKey;
     this.#publicKey = keys.publicKey;
     this.#publicJwk = keys.jwk;
@@ -97,12 +103,16 @@ export class Tokens {
     this.#issuers = new Map(issuers.map((i) => [i.issuer, { ...i, keys: createRemoteJWKSet(new URL(i.jwksUrl)) }]));
   }
 
-  static async create(clock: Clock, privateJwk: JWK, issuers: readonly OidcIssuer[]): Promise<Tokens> {
+  static async create(
+    judges: { readonly clock: Clock; readonly revocations: Revocations },
+    privateJwk: JWK,
+    issuers: readonly OidcIssuer[],
+  ): Promise<Tokens> {
     const { d: secret = '', ...publicJwk } = privateJwk;
     const privateKey = createPrivateKey({ key: { ...privateJwk }, format: 'jwk' });
     const publicKey = await importJWK(publicJwk, 'EdDSA');
     return new Tokens(
-      clock,
+      judges,
       { privateKey, publicKey, jwk: publicJwk, id: await calculateJwkThumbprint(publicJwk), secret },
       issuers,
     );
@@ -114,7 +124,7 @@ export class Tokens {
   }
 
   /** A new session of somebody. */
-  session(viewer: Omit<Viewer, 'expiresAtMs'>, ttlMs: number): { token: string; expiresAtMs: number } {
+  session(viewer: NewSession, ttlMs: number): { token: string; expiresAtMs: number } {
     const expiresAtMs = this.#clock.nowMs() + ttlMs;
     const { role, organizerId, identity } = viewer;
     const claims = {
@@ -130,11 +140,14 @@ export class Tokens {
     if (token.length > limits.tokenLength) return null;
     // Remembered by a digest: tokens are long, and there may be very many.
     const digest = createHash('sha256').update(token).digest('base64');
-    const known = this.#sessions.get(digest);
-    if (known !== undefined) return known.expiresAtMs > this.#clock.nowMs() ? known : null;
-    const viewer = await this.#verifySession(token);
-    if (viewer !== null) this.#sessions.set(digest, viewer);
-    return viewer;
+    let viewer = this.#sessions.get(digest) ?? null;
+    if (viewer === null) {
+      viewer = await this.#verifySession(token, digest);
+      if (viewer !== null) this.#sessions.set(digest, viewer);
+    }
+    return viewer !== null && viewer.expiresAtMs > this.#clock.nowMs() && !this.#revocations.isRevoked(viewer)
+      ? viewer
+      : null;
   }
 
   /** Proof of a place, for whoever has to rebuild the line. */
@@ -200,7 +213,8 @@ export class Tokens {
       use,
       iss: issuer,
       sub: subject,
-      iat: Math.floor(issuedAtMs / 1_000),
+      // To the millisecond where all of before an instant can be ended.
+      iat: use === 'session' ? issuedAtMs / 1_000 : Math.floor(issuedAtMs / 1_000),
       ...(expiresAtMs !== null && { exp: Math.ceil(expiresAtMs / 1_000) }),
     })}`;
     return `${text}.${sign(null, Buffer.from(text), this.#privateKey).toString('base64url')}`;
@@ -225,7 +239,7 @@ export class Tokens {
     }
   }
 
-  async #verifySession(token: string): Promise<Viewer | null> {
+  async #verifySession(token: string, digest: string): Promise<Viewer | null> {
     const own = await this.#verify(token, 'session');
     if (own !== null) {
       const role = own.role === 'ORGANIZER' || own.role === 'ADMIN' ? own.role : 'GUEST';
@@ -234,14 +248,16 @@ export class Tokens {
         role,
         organizerId: typeof own.org === 'string' ? own.org : null,
         identity: own.identity === 'EMAIL' || own.identity === 'ACCOUNT' ? own.identity : 'ANONYMOUS',
+        session: digest,
+        issuedAtMs: (own.iat ?? 0) * 1_000,
         expiresAtMs: (own.exp ?? 0) * 1_000,
       };
     }
-    return this.#issuers.size === 0 ? null : this.#verifyForeign(token);
+    return this.#issuers.size === 0 ? null : this.#verifyForeign(token, digest);
   }
 
   /** A person vouched for by another issuer is that issuer's subject; such a token never carries a role here. */
-  async #verifyForeign(token: string): Promise<Viewer | null> {
+  async #verifyForeign(token: string, digest: string): Promise<Viewer | null> {
     const foreign = this.#issuers.get(issuerOf(token) ?? '');
     if (foreign === undefined) return null;
     try {
@@ -259,6 +275,8 @@ export class Tokens {
         role: 'GUEST',
         organizerId: null,
         identity: 'ACCOUNT',
+        session: digest,
+        issuedAtMs: (payload.iat ?? 0) * 1_000,
         expiresAtMs: (payload.exp ?? 0) * 1_000,
       };
     } catch {

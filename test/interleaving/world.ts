@@ -127,5 +127,13 @@ const view = {
 };
 
 function viewerOf(personId: string, role: Viewer['role'], ofOrganizer: string | null): Viewer {
-  return { personId, role, identity: 'ANONYMOUS', organizerId: ofOrganizer, expiresAtMs: Number.MAX_SAFE_INTEGER };
+  return {
+    personId,
+    role,
+    identity: 'ANONYMOUS',
+    organizerId: ofOrganizer,
+    session: personId,
+    issuedAtMs: 0,
+    expiresAtMs: Number.MAX_SAFE_INTEGER,
+  };
 }

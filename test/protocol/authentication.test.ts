@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, importJWK, type JWTPayload, SignJWT } from 'jose';
+import { Revocations } from '../../src/services/revocations.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import { ApiClient } from '../support/client.js';
 import { createHall, holdSeats } from '../support/events.js';
@@ -156,3 +158,56 @@ test('An expired token is refused, and a socket whose token expires is closed wi
   expect(await lasting.next()).toEqual({ type: 'pong' });
   lasting.socket.close();
 });
+
+describe('Promise 25: access is checked again when a session is ended', () => {
+  const endSession = (client: ApiClient, input: object) =>
+    client.mutate('endSession', input, 'personId errors { __typename }');
+
+  test('the token is refused and its socket closed with 4403; other sessions go on', async () => {
+    const [ending, lasting] = [await app.guest(), await app.guest()];
+    const socket = await openSocket(app.url, { init: { token: ending.token } });
+    const other = await openSocket(app.url, { init: { token: lasting.token } });
+    const { personId } = await viewerOf(ending.token!);
+    expect(await endSession(ending, {})).toEqual({ personId, errors: [] });
+    expect(await socket.closed).toMatchObject({ code: 4403 });
+    await expectRefused(ending.token!);
+    expect(await endSession(ending, {})).toMatchObject({ personId: null, errors: [{ code: 'UNAUTHENTICATED' }] });
+    other.send({ type: 'ping' });
+    expect(await other.next()).toEqual({ type: 'pong' });
+    other.socket.close();
+  });
+
+  test('everywhere: the sessions a person has opened so far end, one opened afterwards does not', async () => {
+    const viewer = { personId: 'many-devices', role: 'GUEST', identity: 'ANONYMOUS', organizerId: null } as const;
+    const { tokens } = app.server.services;
+    const [first, second] = [1, 2].map(() => {
+      app.clock.advance(1);
+      return tokens.session(viewer, 3_600_000).token;
+    });
+    const socket = await openSocket(app.url, { init: { token: second! } });
+    app.clock.advance(1);
+    expect(await endSession(new ApiClient(app.url, first!), { everywhere: true })).toMatchObject({ errors: [] });
+    expect(await socket.closed).toMatchObject({ code: 4403 });
+    for (const token of [first!, second!]) await expectRefused(token);
+    app.clock.advance(1);
+    expect(await viewerOf(tokens.session(viewer, 3_600_000).token)).toMatchObject({ personId: 'many-devices' });
+  });
+
+  test('every process knows it, also one that starts later or has not heard of it', async () => {
+    const ending = await app.guest();
+    await endSession(ending, {});
+    const deaf = new Revocations({ ...app.server.services.platform });
+    const viewer = { ...(await viewerOf((await app.guest()).token!)), session: digestOf(ending.token!), issuedAtMs: 0 };
+    expect(deaf.isRevoked(viewer)).toBe(false);
+    const stop = await deaf.start();
+    expect(deaf.isRevoked(viewer)).toBe(true);
+    const another = await app.guest();
+    const closed = new Promise<void>((resolve) => deaf.onRevoked(resolve));
+    await endSession(another, {});
+    await closed;
+    expect(deaf.isRevoked({ ...viewer, session: digestOf(another.token!) })).toBe(true);
+    stop();
+  });
+});
+
+const digestOf = (token: string) => createHash('sha256').update(token).digest('base64');

@@ -238,6 +238,19 @@ test('Promise 24: a reader that does not catch up is closed with 4505', async ()
   expect(await slow.closed).toMatchObject({ code: closeCodes.slowConsumer });
 });
 
+test('A server that stops tells everybody when to come back, and no more than reconnectsPerSecond to come in one second', async () => {
+  const other = await startTestApp();
+  const sockets = [];
+  for (let i = 0; i < 5; i += 1) sockets.push(await openSocket(other.url));
+  const closing = other.close();
+  const reasons = await Promise.all(sockets.map(({ closed }) => closed));
+  const everyMs = 1_000 / limits.reconnectsPerSecond;
+  expect(reasons).toEqual(
+    [0, 1, 2, 3, 4].map((place) => ({ code: 1012, reason: `retryAfterMs=${Math.round(place * everyMs)}` })),
+  );
+  await closing;
+});
+
 test('A server that stops tells every socket to reconnect with 1012 and takes no new one', async () => {
   const other = await startTestApp();
   const socket = await openSocket(other.url, { init: { token: (await other.guest()).token } });

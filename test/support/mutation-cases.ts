@@ -169,6 +169,7 @@ export const refusals: Record<string, { readonly valid: Input; readonly cases: r
       ['a code without end', 'nobody', () => ({ code: '0'.repeat(201) }), 'INVALID_INPUT', 'input.code'],
     ],
   },
+  endSession: { valid: () => ({}), cases: [] },
   createRecoveryCode: {
     valid: (w) => ({ entryId: w.entry.id }),
     cases: [
