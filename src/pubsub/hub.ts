@@ -15,9 +15,11 @@ import { Watch } from './watch.js';
  */
 export type Outlet = (payload: string, messages: Map<string, Buffer> | null) => Promise<void> | void;
 
-/** The subscription as the transport holds it: it delivers by itself from the first `next` on and ends when the source does. */
-export interface LiveStream extends AsyncIterableIterator<never> {
-  return(): Promise<IteratorResult<never>>;
+/** The subscription as the transport holds it. */
+export interface LiveStream {
+  /** Delivers from here on. `onEnd` is called once, when the source has ended or the stream was stopped; with an error when it broke. */
+  begin(onEnd: (error: Error | null) => void): void;
+  stop(): void;
 }
 
 export interface HubOptions {
@@ -218,7 +220,7 @@ class Subscriber implements LiveStream {
   /** A text is being made, or the reader is behind. */
   #isBusy = true;
   #hasLeft = false;
-  #settle: ((error: Error | null) => void) | null = null;
+  #onEnd: ((error: Error | null) => void) | null = null;
 
   constructor(source: Watch<object>, outlet: Outlet, render: Render, leave: () => void) {
     this.#source = source;
@@ -228,23 +230,15 @@ class Subscriber implements LiveStream {
     source.onNews(() => this.#deliver());
   }
 
-  [Symbol.asyncIterator](): this {
-    return this;
+  begin(onEnd: (error: Error | null) => void): void {
+    this.#onEnd = onEnd;
+    this.#isBusy = false;
+    this.#deliver();
   }
 
-  /** Called once, when the transport is ready: resolves when the stream has ended. */
-  next(): Promise<IteratorResult<never>> {
-    return new Promise((resolve, reject) => {
-      this.#settle = (error) => (error === null ? resolve({ value: undefined, done: true }) : reject(error));
-      this.#isBusy = false;
-      this.#deliver();
-    });
-  }
-
-  return(): Promise<IteratorResult<never>> {
+  stop(): void {
     void this.#source.return();
     this.#end(null);
-    return Promise.resolve({ value: undefined, done: true });
   }
 
   /** A text that had to be waited for. */
@@ -294,6 +288,6 @@ class Subscriber implements LiveStream {
     if (this.#hasLeft) return;
     this.#hasLeft = true;
     this.#leave();
-    this.#settle?.(error);
+    this.#onEnd?.(error);
   }
 }

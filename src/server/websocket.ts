@@ -20,7 +20,7 @@ import type { Logger } from 'pino';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { limits } from '../limits.js';
 import { Execution } from '../pubsub/execution.js';
-import { Hub, type HubCounts, type Outlet } from '../pubsub/hub.js';
+import { Hub, type HubCounts, type LiveStream, type Outlet } from '../pubsub/hub.js';
 import type { Context } from '../resolvers/context.js';
 import type { Viewer } from '../services/platform.js';
 import type { Services } from '../services/services.js';
@@ -53,9 +53,12 @@ interface Connection {
   drained: (() => void)[];
   /** The code with which it was closed from here. */
   closedWith: number | null;
-  /** Operations that have not finished, by id; true for a subscription. */
-  readonly operations: Map<string, boolean>;
+  /** Operations that have not finished, by id. */
+  readonly operations: Map<string, Operation>;
 }
+
+/** A subscription that runs is its stream; the library has nothing to do with it any more, and keeps nothing of it. */
+type Operation = 'answer' | 'subscription' | LiveStream;
 
 type ProtocolResult = Extract<Awaited<ReturnType<NonNullable<ServerOptions['onNext']>>>, object>;
 
@@ -76,8 +79,9 @@ export interface WebSocketOptions {
   readonly path: string;
 }
 
+type ProtocolStream = AsyncIterableIterator<never>;
 const noMore = Promise.resolve({ value: undefined, done: true as const });
-const nothingMore: AsyncIterableIterator<never> = {
+const nothingMore: ProtocolStream = {
   [Symbol.asyncIterator]: () => nothingMore,
   next: () => noMore,
   return: () => noMore,
@@ -199,7 +203,7 @@ export class WebSocketEndpoint {
         const subscribes = operation.operation === 'subscription';
         const refused = overBound(connection.operations, subscribes);
         if (refused !== null) return this.#refuse(operation.operation, [refused]);
-        connection.operations.set(id, subscribes);
+        connection.operations.set(id, subscribes ? 'subscription' : 'answer');
         const contextValue: Context = { services, viewer: connection.viewer };
         return {
           schema,
@@ -211,14 +215,21 @@ export class WebSocketEndpoint {
           outlet: this.#outletOf(connection, id),
         } satisfies OperationArgs;
       },
-      onComplete: ({ extra }, id) => {
-        extra.connection.operations.delete(id);
+      onComplete: ({ extra: { connection } }, id) => {
+        if (typeof connection.operations.get(id) === 'string') connection.operations.delete(id);
       },
       execute: (args) => this.#answer(args as OperationArgs),
-      subscribe: (args) => this.#hub.subscribe(args, (args as OperationArgs).outlet),
-      onOperation: (_ctx, _id, _payload, args, result) => {
-        if ((args as OperationArgs).kind === 'subscription' && Symbol.asyncIterator in result)
-          this.operations.subscription.ok += 1;
+      // It is given what the library takes for a result, and asked for again as soon as it comes.
+      subscribe: (args) => this.#hub.subscribe(args, (args as OperationArgs).outlet) as Promise<ProtocolStream>,
+      onOperation: ({ subscriptions, extra: { connection } }, id, _payload, _args, result) => {
+        if (!isLiveStream(result)) return undefined;
+        this.operations.subscription.ok += 1;
+        // The client has completed it, or gone, before it was open.
+        if (!(id in subscriptions) || connection.socket.readyState !== connection.socket.OPEN) result.stop();
+        else this.#run(connection, id, result);
+        // To the library it has ended, without a word to the client.
+        Reflect.deleteProperty(subscriptions, id);
+        return nothingMore;
       },
       onNext: (_ctx, _id, _payload, args, result) => {
         this.operations[(args as OperationArgs).kind][outcomeOf(result)] += 1;
@@ -233,11 +244,23 @@ export class WebSocketEndpoint {
   }
 
   /** The text goes straight to the socket, as those of a stream do. What the library is given for it has ended already. */
-  async #answer(args: OperationArgs): Promise<AsyncIterableIterator<never>> {
+  async #answer(args: OperationArgs): Promise<ProtocolStream> {
     const { text, failed } = await this.#execution.answer(this.#execution.prepare(args));
     this.operations[args.kind][failed ? 'error' : 'ok'] += 1;
     await args.outlet(text, null);
     return nothingMore;
+  }
+
+  #run(connection: Connection, id: string, stream: LiveStream): void {
+    connection.operations.set(id, stream);
+    stream.begin((error) => {
+      if (connection.operations.get(id) !== stream) return;
+      connection.operations.delete(id);
+      const failure = error && new GraphQLError(error.message, { originalError: error });
+      const message =
+        failure === null ? { id, type: 'complete' } : { id, type: 'error', payload: this.#mask([failure]) };
+      void this.#send(connection, JSON.stringify(message));
+    });
   }
 
   #makeHub(): Hub {
@@ -292,6 +315,7 @@ export class WebSocketEndpoint {
     } catch {
       return this.#end(connection, CloseCode.BadRequest, 'Invalid message received');
     }
+    if (completes(message) && stopStream(connection, message.id)) return;
     // It takes what is parsed just as well, whatever its type says; but a string it would parse again.
     return typeof message === 'string'
       ? this.#end(connection, CloseCode.BadRequest, 'Invalid message received')
@@ -342,6 +366,7 @@ export class WebSocketEndpoint {
     socket.once('close', (code, reason) => {
       this.#connections.delete(connection);
       letGo(connection);
+      for (const id of [...connection.operations.keys()]) stopStream(connection, id);
       // Who does not answer the goodbye is cut off, which would count as a broken connection.
       this.closes.add(connection.closedWith ?? code);
       closed(code, String(reason)).catch((error) => this.#log.error({ err: error }, 'a stream could not be ended'));
@@ -485,11 +510,28 @@ function textFrame(text: string): Buffer {
   return frame;
 }
 
-function overBound(operations: ReadonlyMap<string, boolean>, subscribes: boolean): GraphQLError | null {
+function isLiveStream(result: object): result is LiveStream {
+  return 'begin' in result;
+}
+
+function completes(message: unknown): message is { readonly id: string } {
+  return (message as { readonly type?: unknown } | null)?.type === 'complete';
+}
+
+/** False: none is running under this id. */
+function stopStream(connection: Connection, id: string): boolean {
+  const stream = connection.operations.get(id);
+  if (stream === undefined || typeof stream === 'string') return false;
+  connection.operations.delete(id);
+  stream.stop();
+  return true;
+}
+
+function overBound(operations: ReadonlyMap<string, Operation>, subscribes: boolean): GraphQLError | null {
   if (operations.size >= limits.operationsInFlightPerSocket)
     return tooMany(`At most ${limits.operationsInFlightPerSocket} operations run on one socket at a time.`);
   if (!subscribes) return null;
-  const subscriptions = [...operations.values()].filter(Boolean).length;
+  const subscriptions = [...operations.values()].filter((operation) => operation !== 'answer').length;
   return subscriptions < limits.subscriptionsPerSocket
     ? null
     : tooMany(`At most ${limits.subscriptionsPerSocket} subscriptions run on one socket at a time.`);

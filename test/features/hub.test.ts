@@ -284,7 +284,7 @@ async function listen(hub: Hub, args: ExecutionArgs): Promise<Listener> {
     texts.push(text);
     news();
   })) as LiveStream;
-  const ended = stream.next();
+  const ended = new Promise<Error | null>((resolve) => stream.begin(resolve));
   return {
     texts,
     heard: (count) =>
@@ -293,7 +293,7 @@ async function listen(hub: Hub, args: ExecutionArgs): Promise<Listener> {
         news();
       }),
     stop: async () => {
-      await stream.return();
+      stream.stop();
       return ended;
     },
   };
@@ -387,7 +387,7 @@ describe('A field that reads the viewer although it is declared to tell everybod
       await expected('dan', 3, 4);
       await expected('bob', 0, 4);
       expect(mistakes).toEqual(['Mine']);
-      for (const { stop } of listeners.values()) expect(await stop()).toEqual({ value: undefined, done: true });
+      for (const { stop } of listeners.values()) expect(await stop()).toBeNull();
       expect(hub.counts).toMatchObject(none);
       expect(topic.isWatched).toBe(false);
     },
