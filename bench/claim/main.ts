@@ -5,10 +5,11 @@ import { seatId } from '../../src/services/seat-holds.js';
 import type { ClaimantCommand, ClaimantReport, Wish } from '../support/claimants.js';
 import { say } from '../support/command-line.js';
 import { cpuUs } from '../support/cpu.js';
+import { drawFlames } from '../support/flame.js';
 import type { BenchOptions } from '../support/options.js';
 import { type Party, startParty } from '../support/party.js';
 import { startProduct } from '../support/product.js';
-import { runBench } from '../support/program.js';
+import { keepPicture, runBench } from '../support/program.js';
 import type { Findings } from '../support/report.js';
 import { spreadOf } from '../support/spread.js';
 import type { Stores } from '../support/stores.js';
@@ -43,8 +44,9 @@ async function measure(options: Options, stores: Stores): Promise<Findings> {
   const { claims, 'in-flight': inFlight, 'hall-seats': hallSeats } = options.own;
   const redis = await stores.startRedis();
   const client = await stores.connect(redis);
-  const people = Math.ceil((claims * (options.rounds + 1)) / seatsOfAPerson);
-  const product = await startProduct(stores, redis, { hallSeats, guests: 2 * people });
+  // One round is not counted, and one more is drawn.
+  const people = Math.ceil((claims * (options.rounds + 2)) / seatsOfAPerson);
+  const product = await startProduct(stores, redis, { hallSeats, guests: 2 * people, inspected: options.save });
   const bare = await startParty<BareCommand, BareReport>(stores, 'bench/claim/bare-server.ts');
   const { published } = product;
   const bareUrls = await bare.ask({
@@ -133,6 +135,13 @@ async function measure(options: Options, stores: Stores): Promise<Findings> {
       };
     }
   }
+  if (options.save)
+    for (const kind of kinds.filter(({ pid: served }) => served === pid)) {
+      const wishes = Array.from({ length: claims }, (_, at) => kind.wish((options.rounds + 1) * claims + at));
+      const claim = () => kind.party.ask({ type: 'claim', wishes, expects: [kind.expects] });
+      const flames = await drawFlames(product.api.inspectorPort!, `A hold, ${kind.name}: where the time goes`, claim);
+      keepPicture(kind.name === 'GraphQL over HTTP' ? 'claim-http-flames' : 'claim-websocket-flames', flames);
+    }
   const ratio = (bareAt: number, at: number) => spreadOf(kinds[bareAt]!.cost.map((us, i) => us / kinds[at]!.cost[i]!));
   return {
     method: [

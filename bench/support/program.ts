@@ -7,6 +7,8 @@ import { describeReport, type Findings, isMet, type Report, voidReason } from '.
 import { root, Stores } from './stores.js';
 import { describeMachine, loadAverages } from './surroundings.js';
 
+const kept = join(root, 'docs', 'bench');
+
 export interface Bench<Own extends string> {
   /** As in `npm run bench:NAME`. */
   readonly name: string;
@@ -41,10 +43,14 @@ function writeReport(file: string, report: Report): void {
   writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
 }
 
+/** Puts an SVG beside the reports that are kept. */
+export function keepPicture(name: string, svg: string): void {
+  writeFileSync(join(kept, `${name}.svg`), svg);
+}
+
 function save(report: Report): void {
-  const folder = join(root, 'docs', 'bench');
-  writeReport(join(folder, `${report.bench}.json`), report);
-  writeFileSync(join(folder, `${report.bench}.svg`), drawReport(report));
+  writeReport(join(kept, `${report.bench}.json`), report);
+  keepPicture(report.bench, drawReport(report));
   say(`Saved: docs/bench/${report.bench}.json and ${report.bench}.svg`);
 }
 
