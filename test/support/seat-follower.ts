@@ -45,6 +45,10 @@ export async function watchedSection(client: ApiClient, eventId: string, name: s
   return { eventId, sectionId: section.id, ranges };
 }
 
+export async function freshState(client: ApiClient, { eventId, sectionId }: WatchedSeats): Promise<SeatState> {
+  return (await client.run(stateQuery, { eventId, sectionId })).seatMap.state;
+}
+
 /** What is known, as a query would answer it. */
 export function asQueried(known: KnownSeats): SeatState {
   const byIndex = [...known.states].sort(([a], [b]) => a - b);
