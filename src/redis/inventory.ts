@@ -321,7 +321,9 @@ export async function redisNowMs(client: Redis): Promise<number> {
   return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
 }
 
+// The letters are what a load writes first: without them Redis has been emptied since.
 const openScript = `#!lua
+if redis.call('EXISTS', KEYS[2]) == 0 then return redis.error_reply('ERR the event was lost while it was being loaded') end
 if tonumber(redis.call('HGET', KEYS[1], 'generation') or 0) > tonumber(ARGV[1]) then return 0 end
 redis.call('DEL', KEYS[1])
 for i = 2, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
@@ -354,7 +356,7 @@ async function openGeneration(client: Redis, image: InventoryImage): Promise<voi
   };
   for (const [letter, atMs] of image.releases) meta[`release:${letter}`] = atMs;
   const { meta: key, seatChannel } = sharedKeys(ref.eventId);
-  await client.eval(openScript, 1, key, generation, ...Object.entries(meta).flat());
+  await client.eval(openScript, 2, key, eventKeys(ref).status, generation, ...Object.entries(meta).flat());
   const message = { g: generation, v: image.firstVersion, f: -1, l: image.layoutVersion, i: '', s: '' };
   await client.publish(seatChannel, JSON.stringify(message));
 }

@@ -441,6 +441,8 @@ export class WebSocketEndpoint {
 
   #ping(): void {
     for (const connection of this.#connections) {
+      // It would wait behind what has not been read; for how long, `socketLaggingMs` says.
+      if (connection.laggingSinceMs !== null) continue;
       if (!connection.alive) {
         connection.socket.terminate();
         continue;
@@ -476,6 +478,7 @@ export class WebSocketEndpoint {
   /** The client has read everything: what waits is sent, until it is too much again. */
   #resume(connection: Connection): void {
     connection.laggingSinceMs = null;
+    connection.alive = true;
     let sent = 0;
     while (sent < connection.waiting.length && connection.laggingSinceMs === null) {
       this.#write(connection, connection.waiting[sent]!.data);
