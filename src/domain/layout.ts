@@ -237,10 +237,10 @@ export class LayoutIndex {
     const place = { sectionId: section.id, sectionName: section.name };
     if (!('seats' in source)) {
       const { name: standingName, category } = source;
-      return { ...place, rowLabel: null, seatLabel: null, guid: null, standingName, category };
+      return { rowLabel: null, seatLabel: null, guid: null, standingName, category, ...place };
     }
     const { label: seatLabel, guid, category } = source.seats[index - span.first]!;
-    return { ...place, rowLabel: source.label, seatLabel, guid, standingName: null, category };
+    return { rowLabel: source.label, seatLabel, guid, standingName: null, category, ...place };
   }
 
   private spanOf(index: number): Span | null {

@@ -390,7 +390,7 @@ export class LineMirror<P> {
     const nextPushInMs = waiting ? pushIntervalMs(outlook.peopleAhead) : null;
     // Sent a little before it is due, so that the promise is kept with a tick and a network in between.
     if (nextPushInMs !== null) this.#plan(place, tickOf(elapsedMs + nextPushInMs) - 1);
-    return { stored: place.stored, generation: place.generation, phase: this.#phase, ...outlook, nextPushInMs };
+    return { stored: place.stored, generation: place.generation, phase: this.#phase, nextPushInMs, ...outlook };
   }
 
   #plan(place: WatchedPlace<P>, dueTick: number): void {

@@ -233,8 +233,8 @@ class LeaveQueuePayload {
   errors!: object[];
 }
 
-function describeEntry(view: Omit<PlacePush<StoredPlace>, 'generation'> & Pick<QueueEntry, 'ref' | 'now'>): QueueEntry {
-  const { ref, stored, peopleAhead } = view;
+function describeEntry(view: Omit<PlacePush<StoredPlace>, 'generation'>, ref: EventRef, nowMs: number): QueueEntry {
+  const { stored, peopleAhead } = view;
   return {
     id: entryGlobalId(ref.eventId, stored.entryId),
     eventId: ref.eventId,
@@ -245,14 +245,13 @@ function describeEntry(view: Omit<PlacePush<StoredPlace>, 'generation'> & Pick<Q
     peopleAhead,
     estimatedWait: view.estimate,
     nextPushInMs: view.nextPushInMs,
-    now: view.now,
+    now: new Date(nowMs),
     stored,
     ref,
   };
 }
 
-const describePlace = (view: PlaceView) =>
-  describeEntry({ ...view, ref: view.event.ref, now: new Date(view.stored.nowMs) });
+const describePlace = (view: PlaceView) => describeEntry(view, view.event.ref, view.stored.nowMs);
 const describeResult = (result: PlaceView | Refusal) => (isRefusal(result) ? result : describePlace(result));
 
 @Resolver(() => QueueEntry)
@@ -379,6 +378,6 @@ export class LineResolver {
     @Ctx() { services }: Context,
   ): QueueEntry {
     const ref = { eventId: entryId.slice(0, 36), generation: push.generation };
-    return describeEntry({ ...push, ref, now: new Date(services.platform.clock.nowMs()) });
+    return describeEntry(push, ref, services.platform.clock.nowMs());
   }
 }

@@ -144,7 +144,7 @@ export class Accounts {
   }
 
   #open(viewer: NewSession, ttlMs: number): Session {
-    return { ...this.#tokens.session(viewer, ttlMs), personId: viewer.personId };
+    return { personId: viewer.personId, ...this.#tokens.session(viewer, ttlMs) };
   }
 
   #openAccount({ id: personId, role, organizerId }: Pick<Account, 'id' | 'role' | 'organizerId'>): Session {

@@ -72,7 +72,7 @@ export class Orders {
     const orderId = derivedId('order', ids.eventId, ids.holdId);
     const action = { holdId: ids.holdId, person: viewer.personId, orderId };
     const answer = await this.#inventory.withEvent(event, (ref) =>
-      checkoutHold(this.#platform.redis, ref, { ...action, fence: scriptFence(input.fence, ref) }),
+      checkoutHold(this.#platform.redis, ref, { fence: scriptFence(input.fence, ref), ...action }),
     );
     if (isRefusal(answer)) return answer;
     if (answer.code !== 'OK') return (await this.#ordered(viewer, orderId)) ?? refuseHoldAction(answer, input.fence);

@@ -111,12 +111,12 @@ export class SeatHolds {
       holdId,
       person: viewer.personId,
       digest: inputDigest(wish.selection),
-      ...wish,
       prices: event.priceList,
       ttlMs: event.event.holdTtlMs,
       maxMs: Math.max(limits.holdMaxMs, event.event.holdTtlMs),
       hoardBudgetMs: event.hoardBudgetMs,
       newEntryId: derivedId('entry', eventId, viewer.personId, holdId),
+      ...wish,
     };
     const answer = await this.#inventory.withEvent(event, (ref) => this.#claim(ref, claim));
     if (isRefusal(answer)) return answer;
@@ -135,7 +135,7 @@ export class SeatHolds {
     if (reused !== null) return reused;
     const action = { holdId, person: viewer.personId, digest: inputDigest([key, id]), ...wish };
     const answer = await this.#inventory.withEvent(event, (ref) =>
-      changeHold(this.#platform.redis, ref, { ...action, fence: scriptFence(fence, ref) }),
+      changeHold(this.#platform.redis, ref, { fence: scriptFence(fence, ref), ...action }),
     );
     if (isRefusal(answer)) return answer;
     if (answer.code === 'OK') return { event, hold: answer.hold };
@@ -153,7 +153,7 @@ export class SeatHolds {
     if (reused !== null) return reused;
     const digest = inputDigest([idempotencyKey, id]);
     return this.#act(viewer, id, fence, (ref, action) =>
-      extendHold(this.#platform.redis, ref, { ...action, extensionMs, digest }),
+      extendHold(this.#platform.redis, ref, { extensionMs, digest, ...action }),
     );
   }
 

@@ -77,9 +77,9 @@ export class Settlement {
     if (step.endReason !== null && step.tries === 1) return this.#finish(step, 'not needed', 'RELEASE');
     const order = await this.#seats(step);
     const confirmed = await confirmCheckout(this.#platform.redis, {
-      ...order,
       payByMs: step.payBy.getTime(),
       freeAtMs: step.freeAt.getTime(),
+      ...order,
     });
     if (confirmed === 'WRONG_EPOCH') return this.#wrongEpoch(step);
     // An earlier try may have made an intent; only a first one may go without asking.
@@ -181,10 +181,10 @@ export class Settlement {
     const { generation } = order.ref;
     const seats = step.lines.map((line) => line.seat);
     const answer = await issueSeats(this.#platform.redis, {
-      ...order,
       person: step.personId,
       seats,
       prices: step.prices,
+      ...order,
     });
     if (answer.code === 'WRONG_EPOCH') return this.#wrongEpoch(step);
     if (answer.code === 'GONE') return this.#giveBack(step);
@@ -218,7 +218,7 @@ export class Settlement {
   /** Answers false where this process did not know the present generation, in which the seats may still be ISSUING. */
   async #sold(step: LeasedStep, order: OrderSeats): Promise<boolean> {
     // NOT_ISSUING: a rebuild has meanwhile taken the sale from the ledger, or it was told before.
-    const sale = { ...order, person: step.personId, revenue: revenueOf(step) };
+    const sale = { person: step.personId, revenue: revenueOf(step), ...order };
     if ((await markSold(this.#platform.redis, sale)) !== 'WRONG_EPOCH') return true;
     await this.#inventory.wrongEpoch(step.eventId);
     return false;

@@ -209,13 +209,13 @@ export class Tokens {
     issuedAtMs = this.#clock.nowMs(),
   ): string {
     const text = `${this.#header}.${encode({
-      ...claims,
       use,
       iss: issuer,
       sub: subject,
       // To the millisecond where all of before an instant can be ended.
       iat: use === 'session' ? issuedAtMs / 1_000 : Math.floor(issuedAtMs / 1_000),
       ...(expiresAtMs !== null && { exp: Math.ceil(expiresAtMs / 1_000) }),
+      ...claims,
     })}`;
     return `${text}.${sign(null, Buffer.from(text), this.#privateKey).toString('base64url')}`;
   }
