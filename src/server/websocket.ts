@@ -61,8 +61,10 @@ type ProtocolResult = Extract<Awaited<ReturnType<NonNullable<ServerOptions['onNe
 
 interface OperationArgs extends ExecutionArgs {
   readonly kind: `${OperationTypeNode}`;
-  /** Where the texts of a subscription go. */
+  /** Where its texts go. */
   readonly outlet: Outlet;
+  /** The client has not called it off. */
+  readonly isWanted: () => boolean;
 }
 
 interface Extra {
@@ -174,7 +176,8 @@ export class WebSocketEndpoint {
         extra.connection.viewer = await services.tokens.viewer(token);
         return extra.connection.viewer !== null;
       },
-      onSubscribe: ({ extra: { connection } }, id, payload) => {
+      onSubscribe: (ctx, id, payload) => {
+        const { connection } = ctx.extra;
         const { query, operationName, variables } = payload;
         if (id.length > limits.idLength)
           return this.#refuse('unknown', [tooMany('The id of the operation is too long.')]);
@@ -203,6 +206,7 @@ export class WebSocketEndpoint {
           contextValue,
           kind: operation.operation,
           outlet: this.#outletOf(connection, id),
+          isWanted: () => id in ctx.subscriptions,
         } satisfies OperationArgs;
       },
       onComplete: ({ extra }, id) => {
@@ -230,7 +234,7 @@ export class WebSocketEndpoint {
   async #answer(args: OperationArgs): Promise<AsyncIterableIterator<never>> {
     const { text, failed } = await this.#execution.answer(this.#execution.prepare(args));
     this.operations[args.kind][failed ? 'error' : 'ok'] += 1;
-    await args.outlet(text, null);
+    if (args.isWanted()) await args.outlet(text, null);
     return nothingMore;
   }
 
