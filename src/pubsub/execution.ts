@@ -7,7 +7,7 @@ import {
   getVariableValues,
   type OperationDefinitionNode,
 } from 'graphql';
-import { type AnswerWriter, planWriter } from './writer.js';
+import { type AnswerWriter, isLater, planWriter } from './writer.js';
 
 /** An operation with its variables read, ready to be answered as often as it takes. */
 export interface Prepared {
@@ -85,8 +85,8 @@ export class Execution {
     if (writer === null || writer.waits) return whole();
     try {
       const value = writer.resolve(update, variables, contextValue);
-      if (value instanceof Promise)
-        return value.then((come) => writer.write(come, variables, contextValue) ?? whole(), whole);
+      if (isLater(value))
+        return Promise.resolve(value).then((come) => writer.write(come, variables, contextValue) ?? whole(), whole);
       return writer.write(value, variables, contextValue) ?? whole();
     } catch {
       return whole();

@@ -35,10 +35,17 @@ const unwritable = new Error('not written');
 const tooEarly = new Error('not there yet');
 
 /** A value that comes later. Nobody waits for it here: another execution will. */
-function isLater(value: unknown): boolean {
-  if (!(value instanceof Promise)) return false;
-  value.catch(() => {});
+export function isLater(value: unknown): value is PromiseLike<unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  if (typeof (value as { readonly then?: unknown }).then !== 'function') return false;
+  if (value instanceof Promise) value.catch(() => {});
   return true;
+}
+
+/** Nobody looks at it any further: what of it comes later may fail unheard. */
+function abandon(value: unknown, levels: number): void {
+  if (isLater(value) || levels === 0 || typeof value !== 'object' || value === null) return;
+  for (const part of Object.values(value)) abandon(part, levels - 1);
 }
 
 /**
@@ -66,7 +73,7 @@ export function planWriter(
   const fields = [...planner.collect(root, [operation.selectionSet])];
   const [name, nodes] = fields[0] ?? [];
   const definition = nodes && root.getFields()[nodes[0]!.name.value];
-  if (fields.length !== 1 || nodes === undefined || definition === undefined) return null;
+  if (fields.length !== 1 || nodes === undefined || definition?.resolve === undefined) return null;
   const field = planner.field(definition, nodes);
   const opening = `{"data":{${JSON.stringify(name)}:`;
   let waits = false;
@@ -136,8 +143,14 @@ class Planner {
     const write = this.#value(definition.type, nodes);
     const argumentsOf = ({ variables }: Given) =>
       args.length === 0 ? noArguments : getArgumentValues(definition, node, variables);
-    if (resolve === undefined)
-      return { resolve: (source) => (source as Readonly<Record<string, unknown>>)[name], write };
+    if (resolve === undefined) {
+      const read = (source: unknown) => {
+        const value = (source as Readonly<Record<string, unknown>>)[name];
+        if (typeof value === 'function') throw unwritable;
+        return value;
+      };
+      return { resolve: read, write };
+    }
     // No resolver here asks where in the document it stands.
     return { resolve: (source, given) => resolve(source, argumentsOf(given), given.context, noInfo), write };
   }
@@ -166,10 +179,17 @@ class Planner {
       const write = this.#value(type.ofType, nodes);
       return (value, given) => {
         if (!Array.isArray(value)) throw unwritable;
-        let text = '[';
-        for (let i = 0; i < value.length; i += 1)
-          text += i === 0 ? write(value[i], given) : `,${write(value[i], given)}`;
-        return `${text}]`;
+        try {
+          let text = '[';
+          for (let i = 0; i < value.length; i += 1) {
+            if (isLater(value[i])) throw tooEarly;
+            text += i === 0 ? write(value[i], given) : `,${write(value[i], given)}`;
+          }
+          return `${text}]`;
+        } catch (error) {
+          abandon(value, 2);
+          throw error;
+        }
       };
     }
     if (isObjectType(type)) return this.#object(type, nodes);
@@ -177,30 +197,29 @@ class Planner {
   }
 
   #object(type: GraphQLObjectType, nodes: readonly FieldNode[]): Write {
-    const fields = [
+    const parts = [
       ...this.collect(
         type,
         nodes.flatMap(({ selectionSet }) => selectionSet ?? []),
       ),
-    ].map(([name, selected], at) => {
+    ].map(([name, selected], at): Part => {
       const key = `${at === 0 ? '{' : ','}${JSON.stringify(name)}:`;
-      const definition = type.getFields()[selected[0]!.name.value];
-      return definition === undefined
-        ? `${key}${JSON.stringify(type.name)}`
-        : { key, ...this.field(definition, selected) };
+      const asked = selected[0]!.name.value;
+      const definition = type.getFields()[asked];
+      if (definition !== undefined) return { key, ...this.field(definition, selected) };
+      // What else can be asked for is the schema itself.
+      return asked === '__typename' ? `${key}${JSON.stringify(type.name)}` : { key, resolve: fail, write: fail };
     });
     return (source, given) => {
-      if (typeof source !== 'object' || type.isTypeOf?.(source, given.context, noInfo) === false) throw unwritable;
-      let text = '';
-      for (const field of fields) {
-        if (typeof field === 'string') text += field;
-        else {
-          const value = field.resolve(source, given);
-          if (isLater(value)) throw tooEarly;
-          text += field.key + field.write(value, given);
-        }
+      if (typeof source !== 'object' || source instanceof Error) throw unwritable;
+      const fits = type.isTypeOf == null || type.isTypeOf(source, given.context, noInfo);
+      if (isLater(fits) || !fits) throw unwritable;
+      try {
+        return writeParts(parts, source, given);
+      } catch (error) {
+        abandon(source, 1);
+        throw error;
       }
-      return text === '' ? '{}' : `${text}}`;
     };
   }
 
@@ -210,7 +229,7 @@ class Planner {
       writers.set(possible.name, this.#object(possible, nodes));
     return (value, given) => {
       const name = type.resolveType?.(value, given.context, noInfo, type);
-      const write = typeof name === 'string' ? writers.get(name) : undefined;
+      const write = !isLater(name) && typeof name === 'string' ? writers.get(name) : undefined;
       if (write === undefined) throw unwritable;
       return write(value, given);
     };
@@ -226,12 +245,30 @@ const fail: Write = () => {
 
 function leafWriter(type: GraphQLLeafType): Write {
   return (value) => {
+    if (value instanceof Error) throw unwritable;
     const serialized: unknown = type.serialize(value);
-    if (typeof serialized === 'number' || typeof serialized === 'boolean') return String(serialized);
+    if (Number.isFinite(serialized) || typeof serialized === 'boolean') return String(serialized);
+    if (serialized === null || isLater(serialized)) throw unwritable;
     const text = JSON.stringify(serialized);
     if (text === undefined) throw unwritable;
     return text;
   };
+}
+
+/** One field of an object with its name before it; or both, where they are always the same. */
+type Part = string | (PlannedField & { readonly key: string });
+
+function writeParts(parts: readonly Part[], source: unknown, given: Given): string {
+  let text = '';
+  for (const part of parts) {
+    if (typeof part === 'string') text += part;
+    else {
+      const value = part.resolve(source, given);
+      if (isLater(value)) throw tooEarly;
+      text += part.key + part.write(value, given);
+    }
+  }
+  return text === '' ? '{}' : `${text}}`;
 }
 
 function hasDirectives({ selections }: SelectionSetNode): boolean {

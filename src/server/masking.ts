@@ -29,8 +29,10 @@ export function maskError(formatted: GraphQLFormattedError, error: unknown, log:
   const cause = rootOf(error);
   if (cause instanceof GraphQLError) {
     // The code the error was made with goes first: over HTTP every broken rule of a document is called a failed validation.
-    const { stacktrace: _, http: __, ...extensions } = { ...formatted.extensions, ...cause.extensions };
-    return { ...formatted, extensions: { code: 'BAD_USER_INPUT', ...extensions } };
+    const { stacktrace: _, http: __, code, ...extensions } = { ...formatted.extensions, ...cause.extensions };
+    // What is thrown without a code is about the request; over HTTP it comes with one that makes it the server's.
+    const isUnnamed = code === undefined || code === 'INTERNAL_SERVER_ERROR';
+    return { ...formatted, extensions: { code: isUnnamed ? 'BAD_USER_INPUT' : code, ...extensions } };
   }
   const where = {
     ...(formatted.locations && { locations: formatted.locations }),

@@ -64,8 +64,10 @@ type ProtocolResult = Extract<Awaited<ReturnType<NonNullable<ServerOptions['onNe
 
 interface OperationArgs extends ExecutionArgs {
   readonly kind: `${OperationTypeNode}`;
-  /** Where the texts of a subscription go. */
+  /** Where its texts go. */
   readonly outlet: Outlet;
+  /** The client has not called it off. */
+  readonly isWanted: () => boolean;
 }
 
 interface Extra {
@@ -184,7 +186,8 @@ export class WebSocketEndpoint {
         extra.connection.viewer = await services.tokens.viewer(token);
         return extra.connection.viewer !== null;
       },
-      onSubscribe: ({ extra: { connection } }, id, payload) => {
+      onSubscribe: (ctx, id, payload) => {
+        const { connection } = ctx.extra;
         const { query, operationName, variables } = payload;
         if (id.length > limits.idLength)
           return this.#refuse('unknown', [tooMany('The id of the operation is too long.')]);
@@ -213,6 +216,7 @@ export class WebSocketEndpoint {
           contextValue,
           kind: operation.operation,
           outlet: this.#outletOf(connection, id),
+          isWanted: () => id in ctx.subscriptions,
         } satisfies OperationArgs;
       },
       onComplete: ({ extra: { connection } }, id) => {
@@ -247,7 +251,7 @@ export class WebSocketEndpoint {
   async #answer(args: OperationArgs): Promise<ProtocolStream> {
     const { text, failed } = await this.#execution.answer(this.#execution.prepare(args));
     this.operations[args.kind][failed ? 'error' : 'ok'] += 1;
-    await args.outlet(text, null);
+    if (args.isWanted()) await args.outlet(text, null);
     return nothingMore;
   }
 

@@ -1,4 +1,5 @@
 import {
+  type GraphQLArgument,
   type GraphQLCompositeType,
   type GraphQLField,
   type GraphQLSchema,
@@ -6,9 +7,12 @@ import {
   isAbstractType,
   isCompositeType,
   isLeafType,
+  isNonNullType,
   isObjectType,
   isUnionType,
+  OperationTypeNode,
   parse,
+  specifiedRules,
   validate,
 } from 'graphql';
 import type { Random } from '../../bench/rush/random.js';
@@ -42,12 +46,15 @@ export class DocumentGenerator {
   readonly #schema: GraphQLSchema;
   readonly #random: Random;
   readonly #maxFields: number;
+  readonly #conditionShare: number;
   #draft = new Draft();
 
-  constructor(schema: GraphQLSchema, random: Random, maxFields = 40) {
+  /** `conditionShare`: how many of the selections carry `@include` or `@skip`. */
+  constructor(schema: GraphQLSchema, random: Random, maxFields = 40, conditionShare = 0.3) {
     this.#schema = schema;
     this.#random = random;
     this.#maxFields = maxFields;
+    this.#conditionShare = conditionShare;
   }
 
   /** A selection of a type as it stands behind a field, with what else the document needs for it. */
@@ -58,17 +65,23 @@ export class DocumentGenerator {
   }
 
   subscription(root: RootField): RandomDocument {
+    return this.operation(OperationTypeNode.SUBSCRIPTION, root);
+  }
+
+  operation(kind: OperationTypeNode, root: RootField): RandomDocument {
     for (;;) {
-      const document = this.#subscription(root);
-      if (validate(this.#schema, parse(document.text), documentRules).length === 0) return document;
+      const document = this.#operation(kind, root);
+      const parsed = parse(document.text);
+      if ([documentRules, specifiedRules].every((rules) => validate(this.#schema, parsed, rules).length === 0))
+        return document;
     }
   }
 
-  #subscription({ name, args = '', definitions = [], always = '' }: RootField): RandomDocument {
+  #operation(kind: OperationTypeNode, { name, args = '', definitions = [], always = '' }: RootField): RandomDocument {
     this.#draft = new Draft();
     const draft = this.#draft;
     const random = this.#random;
-    const root = this.#schema.getSubscriptionType()!;
+    const root = this.#schema.getRootType(kind)!;
     const field = root.getFields()[name]!;
     const alias = random.hits(0.3) ? `${name}_1: ` : '';
     const ask = () => {
@@ -80,7 +93,7 @@ export class DocumentGenerator {
     const title = random.hits(0.5) ? ` ${random.pick(['Watch', 'Changes'])}` : '';
     const all = [...definitions, ...draft.definitions];
     const text = [
-      `subscription${title}${all.length > 0 ? ` (${all.join(', ')})` : ''} { ${asked.join(' ')} }`,
+      `${kind}${title}${all.length > 0 ? ` (${all.join(', ')})` : ''} { ${asked.join(' ')} }`,
       ...draft.fragments.map(({ text }) => text),
     ].join('\n');
     return { text, values: (from) => draft.values(from) };
@@ -132,7 +145,10 @@ export class DocumentGenerator {
     const field = this.#random.pick(fitting);
     const type_ = getNamedType(field.type);
     const selected = isCompositeType(type_) ? this.#selectionOf(type_, depth + 1) : '';
-    const args = field.args.map(({ name }) => [name, this.#number()] as const);
+    const args = field.args.flatMap((arg) => {
+      const value = this.#argument(arg);
+      return value === null ? [] : [[arg.name, value] as const];
+    });
     const given = args.length > 0 ? `(${args.map(([name, value]) => `${name}: ${value}`).join(', ')})` : '';
     // Under one name a field may be asked for with one list of arguments only.
     const mark = args.map(([, value]) => value.replace('$', '_')).join('');
@@ -145,13 +161,23 @@ export class DocumentGenerator {
     return `${alias}${name}${args}${this.#condition()}${selected}`;
   }
 
+  /** Null: it is left out. */
+  #argument({ type, defaultValue }: GraphQLArgument): string | null {
+    const { name } = getNamedType(type);
+    if (name === 'Int') return this.#number();
+    const isOptional = !isNonNullType(type) || defaultValue !== undefined;
+    if (isOptional && this.#random.hits(0.5)) return null;
+    if (name === 'Boolean') return String(this.#random.hits(0.5));
+    return name === 'ID' ? String(this.#random.between(1, 3)) : null;
+  }
+
   #number(): string {
     return this.#random.hits(0.5) ? String(this.#random.between(1, 3)) : this.#draft.numberVariable(this.#random);
   }
 
   #condition(): string {
     const random = this.#random;
-    if (random.hits(0.7)) return '';
+    if (random.hits(1 - this.#conditionShare)) return '';
     const value = random.hits(0.2) ? String(random.hits(0.5)) : this.#draft.conditionVariable(random);
     return ` @${random.pick(['include', 'skip'])}(if: ${value})`;
   }
