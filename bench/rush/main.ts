@@ -18,6 +18,8 @@ import { Stack } from './stack.js';
  */
 const progressMs = 5_000;
 const settleMs = 60_000;
+/** One for the session, one for the socket. */
+const connectionsOfABuyer = 2;
 const salesSettleMs = 2_000;
 
 async function rush(options: RushOptions, stack: Stack, crowd: Crowd): Promise<Report> {
@@ -76,7 +78,7 @@ async function untilSettled(databaseUrl: string): Promise<void> {
 }
 
 await runCommand(usage, readOptions, async (options, stopped) => {
-  const narrowListenQueue = widenListenQueue(options.buyers);
+  const narrowListenQueue = widenListenQueue(options.buyers * connectionsOfABuyer);
   const stack = new Stack(options.keep);
   const crowd = new Crowd();
   try {

@@ -51,7 +51,13 @@ export interface Product {
 export async function startProduct(
   stores: Stores,
   redis: RunningRedis,
-  options: { readonly hallSeats: number; readonly guests: number; readonly inspected?: boolean },
+  options: {
+    readonly hallSeats: number;
+    readonly guests: number;
+    readonly inspected?: boolean;
+    /** Where it tells its metrics. */
+    readonly metricsPort?: number;
+  },
 ): Promise<Product> {
   const postgres = await stores.startPostgres();
   const environment = serverEnvironment(stores, { database: postgres.url, redis: redis.url });
@@ -63,6 +69,7 @@ export async function startProduct(
     const guests = Array.from({ length: options.guests }, (_, at) => `guest-${at}`);
     return { eventId, ref, published, tokens: await Promise.all(guests.map((guest) => sessionOf(services, guest))) };
   });
-  const api = await startApi(stores, environment, 1, options.inspected);
+  const metrics = options.metricsPort === undefined ? {} : { METRICS_PORT: String(options.metricsPort) };
+  const api = await startApi(stores, { ...environment, ...metrics }, 1, options.inspected);
   return { ...seeded, api, postgres, socketUrl: `${api.url.replace(/^http/, 'ws')}/graphql` };
 }
