@@ -408,8 +408,8 @@ export class LineMirror<P> {
       // Whoever was told meanwhile is looked at with a later tick.
       if (place.dueTick !== tick || place.watch.hasEnded) continue;
       place.watch.wake();
-      // Nothing could be told now: the line is being read again, or the reader is behind.
-      if (place.dueTick === tick) this.#plan(place, tick + 1);
+      // What could not be told now, since the line is being read again or the reader is behind, is tried with the next one.
+      if (place.dueTick === tick && (place.changed || place.facts.waiting)) this.#plan(place, tick + 1);
     }
   }
 
