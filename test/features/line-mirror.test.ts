@@ -200,6 +200,19 @@ describe('With every tick of its clock', () => {
     expect(told.length).toBeGreaterThan(length + 1);
   });
 
+  test('whoever has read nothing for a while is told what is true when they read again, and goes on from there', async () => {
+    const { watch, told } = enter(42);
+    const { length } = told;
+    watch.onNews(() => {});
+    await pass(7_000);
+    tell({ g: 1, v: 2, p: 'OPEN', t: '', r: 0, d: 0, n: [1, 2], e: [] });
+    await pass(1_000);
+    const late = follow(watch);
+    expect(late.map(({ push }) => push)).toEqual([{ ...told[length - 1]!.push, peopleAhead: 39 }]);
+    await pass(1_000);
+    expect(late).toHaveLength(2);
+  });
+
   test('nothing is kept of those who have left', async () => {
     const leave = async () => {
       const entered = [enter(1), enter(5_000), enter(7, 'A')];
