@@ -404,13 +404,8 @@ export class LineMirror<P> {
   #wakeDue(tick: number): void {
     const due = this.#due.get(tick) ?? [];
     this.#due.delete(tick);
-    for (const place of due) {
-      // Whoever was told meanwhile is looked at with a later tick.
-      if (place.dueTick !== tick || place.watch.hasEnded) continue;
-      place.watch.wake();
-      // Nothing could be told now: the line is being read again, or the reader is behind.
-      if (place.dueTick === tick) this.#plan(place, tick + 1);
-    }
+    // Whoever was told meanwhile is due with a later tick. Who cannot be told now stays due, and is told as soon as that can be.
+    for (const place of due) if (place.dueTick === tick) place.watch.wake();
   }
 
   #outlookOf(place: WatchedPlace<P>): Pick<PlacePush<P>, 'peopleAhead' | 'estimate'> {

@@ -4,7 +4,10 @@ import { eventually } from './eventually.js';
 export interface HeldLock {
   /** Resolves when that many sessions of this database wait for a lock. */
   blocked(sessions?: number): Promise<void>;
+  /** Takes back what the statement did. */
   release(): Promise<void>;
+  /** Lets it stand. */
+  commit(): Promise<void>;
 }
 
 export const inventoryLock = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))';
@@ -20,6 +23,9 @@ export async function holdLock(
   await Promise.all([session.connect(), watcher.connect()]);
   await session.query('BEGIN');
   await session.query(statement, [...values]);
+  const release = async () => {
+    await Promise.all([session.end(), watcher.end()]);
+  };
   return {
     blocked: (sessions = 1) =>
       eventually(async () => {
@@ -28,8 +34,10 @@ export async function holdLock(
         );
         expect(rows[0].waiting).toBeGreaterThanOrEqual(sessions);
       }),
-    release: async () => {
-      await Promise.all([session.end(), watcher.end()]);
+    release,
+    commit: async () => {
+      await session.query('COMMIT');
+      await release();
     },
   };
 }

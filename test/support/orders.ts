@@ -51,6 +51,9 @@ export async function checkOut(app: TestApp, hall: TestHall, seatIds: readonly s
   return { ...started, payment };
 }
 
+/** The order as its buyer is told of it, to its end. */
+export const followOrder = (buyer: ApiClient, orderId: string): Stream => buyer.subscribe(orderStream, { orderId });
+
 export const ended = (stream: Stream, state: string): Promise<Data> => stream.until((update) => update.state === state);
 
 /** Waits for the payment form and for the tickets, with a good card in between. */
