@@ -1,3 +1,4 @@
+import { ApolloServerErrorCode } from '@apollo/server/errors';
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import type { Logger } from 'pino';
 
@@ -31,7 +32,7 @@ export function maskError(formatted: GraphQLFormattedError, error: unknown, log:
     // The code the error was made with goes first: over HTTP every broken rule of a document is called a failed validation.
     const { stacktrace: _, http: __, code, ...extensions } = { ...formatted.extensions, ...cause.extensions };
     // What is thrown without a code is about the request; over HTTP it comes with one that makes it the server's.
-    const isUnnamed = code === undefined || code === 'INTERNAL_SERVER_ERROR';
+    const isUnnamed = code === undefined || code === ApolloServerErrorCode.INTERNAL_SERVER_ERROR;
     return { ...formatted, extensions: { code: isUnnamed ? 'BAD_USER_INPUT' : code, ...extensions } };
   }
   const where = {
