@@ -94,14 +94,17 @@ export class Reconciler {
       const state = states.get(orderId);
       return state === undefined || (isFinal(state) && state !== 'COMPLETED');
     });
+    let freed = 0;
     for (const { holdId, orderId } of ended) {
-      await freeSeats(redis, { ref, holdId, orderId: orderId! });
+      // Its own step may have given them back since they were looked at: then there is nothing to tell of.
+      if ((await freeSeats(redis, { ref, holdId, orderId: orderId! })) !== 'OK') continue;
+      freed += 1;
       log.error(
         { alarm: true, eventId: ref.eventId, orderId, holdId },
         'an order that is over had seats; they are free again',
       );
     }
-    return ended.length;
+    return freed;
   }
 
   async #reload(eventId: string, confirmed: readonly string[]): Promise<void> {
