@@ -2,7 +2,7 @@ import { Client } from 'pg';
 import { eventually } from './eventually.js';
 
 export interface HeldLock {
-  /** Resolves when that many sessions of this database wait for a lock. */
+  /** Resolves when a session waits for this lock, and that many in all for locks of this database: some may wait behind the first. */
   blocked(sessions?: number): Promise<void>;
   /** Takes back what the statement did. */
   release(): Promise<void>;
@@ -21,6 +21,7 @@ export async function holdLock(
   const session = new Client({ connectionString: databaseUrl });
   const watcher = new Client({ connectionString: databaseUrl });
   await Promise.all([session.connect(), watcher.connect()]);
+  const { rows: own } = await session.query('SELECT pg_backend_pid() AS pid');
   await session.query('BEGIN');
   await session.query(statement, [...values]);
   const release = async () => {
@@ -30,8 +31,11 @@ export async function holdLock(
     blocked: (sessions = 1) =>
       eventually(async () => {
         const { rows } = await watcher.query(
-          `SELECT count(*)::int AS waiting FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+          `SELECT count(*)::int AS waiting, bool_or($1 = ANY(pg_blocking_pids(pid))) AS here
+           FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+          [own[0].pid],
         );
+        expect(rows[0].here).toBe(true);
         expect(rows[0].waiting).toBeGreaterThanOrEqual(sessions);
       }),
     release,
