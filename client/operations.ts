@@ -63,8 +63,9 @@ export type CreateEventInput = {
   waitingRoom?: WaitingRoom;
 };
 
-/** DRAFT: only its organizer sees it. PUBLISHED: it has an inventory. CLOSED: its sale is over. */
+/** DRAFT: only its organizer sees it. PUBLISHED: it has an inventory. CLOSED: its sale is over. CANCELED: it does not take place, buyers are paid back. */
 export type EventState =
+  | 'CANCELED'
   | 'CLOSED'
   | 'DRAFT'
   | 'PUBLISHED';

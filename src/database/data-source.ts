@@ -10,11 +10,22 @@ import {
   RecoveryCode,
   Venue,
 } from '../entities/events.js';
-import { Order, OrderLine, OrderStepRow, SeatOwner, Ticket, WebhookEvent } from '../entities/orders.js';
+import {
+  EventCancellation,
+  Order,
+  OrderLine,
+  OrderStepRow,
+  Posting,
+  Refund,
+  SeatOwner,
+  Ticket,
+  WebhookEvent,
+} from '../entities/orders.js';
 import { limits } from '../limits.js';
 import { Initial1790000000000 } from './migrations/1790000000000-initial.js';
 import { LineAndClaims1790000100000 } from './migrations/1790000100000-line-and-claims.js';
 import { Revocations1790000200000 } from './migrations/1790000200000-revocations.js';
+import { Money1790000300000 } from './migrations/1790000300000-money.js';
 import { SnakeNaming } from './naming.js';
 import { PreparingClient } from './prepared.js';
 
@@ -42,8 +53,11 @@ export function makeDataSource(url: string, connections: number = limits.databas
       SeatOwner,
       Ticket,
       WebhookEvent,
+      Refund,
+      Posting,
+      EventCancellation,
     ],
-    migrations: [Initial1790000000000, LineAndClaims1790000100000, Revocations1790000200000],
+    migrations: [Initial1790000000000, LineAndClaims1790000100000, Revocations1790000200000, Money1790000300000],
     namingStrategy: new SnakeNaming(),
     uuidExtension: 'pgcrypto',
     installExtensions: false,

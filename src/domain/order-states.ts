@@ -73,6 +73,27 @@ export function paymentStatusOf(status: IntentStatus): PaymentStatus {
   return status === 'canceled' ? 'CANCELED' : 'CREATED';
 }
 
+/** How an order is paid. */
+export type OrderMethod = 'ONLINE' | 'CASH' | 'INVOICE';
+
+/** REQUESTED: the provider has not taken it yet. PENDING: taken, on its way. FAILED: it came back; the money is still owed. */
+export type RefundState = 'REQUESTED' | 'PENDING' | 'SUCCEEDED' | 'FAILED';
+
+/**
+ * Why money goes back. ORGANIZER, BUYER: asked for. EVENT: the event does not take place. LOST: paid too late, the seats were gone.
+ * PROVIDER: made at the provider, outside of the platform. AGAIN: an earlier one had failed.
+ */
+export type RefundReason = 'ORGANIZER' | 'BUYER' | 'EVENT' | 'LOST' | 'PROVIDER' | 'AGAIN';
+
+export type DisputeState = 'OPEN' | 'WON' | 'LOST';
+
+/**
+ * SALE: tickets against a buyer's debt. CAPTURE: the debt is paid. GRANT: tickets taken back, the buyer is owed. PAYOUT: paid back.
+ * PAYOUT_FAILED: it came back. DISPUTE: the bank has taken the money. DISPUTE_WON: it gave it back.
+ */
+export const postingKinds = ['SALE', 'CAPTURE', 'GRANT', 'PAYOUT', 'PAYOUT_FAILED', 'DISPUTE', 'DISPUTE_WON'] as const;
+export type PostingKind = (typeof postingKinds)[number];
+
 export type SettleDecision = 'ISSUE' | 'WAIT' | 'CANCEL' | 'RELEASE';
 
 /**

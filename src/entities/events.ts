@@ -13,11 +13,12 @@ import {
 import type { Layout } from '../domain/layout.js';
 import { Organizer } from './accounts.js';
 
-export const EventState = { DRAFT: 'DRAFT', PUBLISHED: 'PUBLISHED', CLOSED: 'CLOSED' } as const;
+export const EventState = { DRAFT: 'DRAFT', PUBLISHED: 'PUBLISHED', CLOSED: 'CLOSED', CANCELED: 'CANCELED' } as const;
 export type EventState = (typeof EventState)[keyof typeof EventState];
 registerEnumType(EventState, {
   name: 'EventState',
-  description: 'DRAFT: only its organizer sees it. PUBLISHED: it has an inventory. CLOSED: its sale is over.',
+  description:
+    'DRAFT: only its organizer sees it. PUBLISHED: it has an inventory. CLOSED: its sale is over. CANCELED: it does not take place, buyers are paid back.',
 });
 
 export const WaitingRoom = { AUTO: 'AUTO', ALWAYS: 'ALWAYS', NEVER: 'NEVER' } as const;
@@ -67,7 +68,7 @@ export class Venue {
 
 @ObjectType({ description: 'Something that takes place once and sells places.' })
 @Entity('event')
-@Check('event_state', `state IN ('DRAFT', 'PUBLISHED', 'CLOSED')`)
+@Check('event_state', `state IN ('DRAFT', 'PUBLISHED', 'CLOSED', 'CANCELED')`)
 @Check('event_waiting_room', `waiting_room IN ('AUTO', 'ALWAYS', 'NEVER')`)
 @Check('event_identity', `identity IN ('ANONYMOUS', 'EMAIL', 'ACCOUNT')`)
 export class Event {
@@ -141,6 +142,14 @@ export class Event {
   /** For how long the clock of the sale has stood still in pauses that are over. */
   @Column({ type: 'bigint', default: 0 })
   pausedMs!: number;
+
+  /** Until when buyers may give tickets back by themselves; null: never. */
+  @Column({ type: 'timestamptz', precision: 3, nullable: true })
+  buyersReturnUntil!: Date | null;
+
+  /** Whether fees are kept when they do. */
+  @Column({ type: 'boolean', default: true })
+  returnsKeepFees!: boolean;
 
   /** Plan pixels; null: the middle of all seats. */
   @Column({ type: 'int', nullable: true })

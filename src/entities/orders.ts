@@ -1,12 +1,18 @@
 import { registerEnumType } from 'type-graphql';
 import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, type Relation } from 'typeorm';
 import {
+  type DisputeState,
   type EndReason,
   type IntentStatus,
+  type OrderMethod,
   type OrderState,
   type OrderStep,
   orderStates,
   type PaymentStatus,
+  type PostingKind,
+  postingKinds,
+  type RefundReason,
+  type RefundState,
 } from '../domain/order-states.js';
 import { Event } from './events.js';
 
@@ -29,6 +35,8 @@ registerEnumType(TicketState, {
 /** An order and what is known of its payment. Only the holder of the lease on its open step changes it. */
 @Entity('orders')
 @Check('orders_state', `state IN (${orderStates.map((state) => `'${state}'`).join(', ')})`)
+@Check('orders_method', `method IN ('ONLINE', 'CASH', 'INVOICE')`)
+@Check('orders_refunded', 'refunded_minor BETWEEN 0 AND captured_minor')
 export class Order {
   @PrimaryColumn({ type: 'uuid' })
   id!: string;
@@ -104,6 +112,36 @@ export class Order {
   @Column({ type: 'text', nullable: true })
   lastDecline!: string | null;
 
+  /** ONLINE: through the provider. CASH, INVOICE: at the box office, without it. */
+  @Column({ type: 'text', default: 'ONLINE' })
+  method!: OrderMethod;
+
+  /** What has been taken, in minor units. */
+  @Column({ type: 'int', default: 0 })
+  capturedMinor!: number;
+
+  /** What has been given back or is on its way back. */
+  @Column({ type: 'int', default: 0 })
+  refundedMinor!: number;
+
+  /** What became of the dispute about its payment. */
+  @Column({ type: 'text', nullable: true })
+  dispute!: DisputeState | null;
+
+  /** The discount code it was placed with. */
+  @Column({ type: 'uuid', nullable: true })
+  codeId!: string | null;
+
+  /** Where its receipt goes. */
+  @Column({ type: 'text', nullable: true })
+  buyerEmail!: string | null;
+
+  @Column({ type: 'text', nullable: true })
+  buyerName!: string | null;
+
+  @Column({ type: 'text', nullable: true })
+  buyerAddress!: string | null;
+
   @Column({ type: 'timestamptz', precision: 3 })
   createdAt!: Date;
 
@@ -111,6 +149,7 @@ export class Order {
   issuedAt!: Date | null;
 }
 
+/** A seat of an order and what is charged for it. All amounts are minor units, as charged: taxes are contained in them. */
 @Entity('order_line')
 export class OrderLine {
   @PrimaryColumn({ type: 'uuid' })
@@ -131,6 +170,22 @@ export class OrderLine {
 
   @Column({ type: 'int' })
   feeMinor!: number;
+
+  /** The tax within the price. */
+  @Column({ type: 'int', default: 0 })
+  taxMinor!: number;
+
+  /** The tax within the fee. */
+  @Column({ type: 'int', default: 0 })
+  feeTaxMinor!: number;
+
+  /** The rate of both. */
+  @Column({ type: 'int', default: 0 })
+  taxBasisPoints!: number;
+
+  /** What a code has taken off the price. */
+  @Column({ type: 'int', default: 0 })
+  discountMinor!: number;
 }
 
 /** One attempt at one step. The open one (without finishedAt) is what happens next; the others are the order's history. */
@@ -175,7 +230,7 @@ export class OrderStepRow {
 
 /** The last word on who has a seat. */
 @Entity('seat_owner')
-@Check('seat_owner_state', `state IN ('PENDING', 'ISSUED')`)
+@Check('seat_owner_state', `state IN ('PENDING', 'ISSUED', 'RETURNING')`)
 @Index('seat_owner_order', ['orderId'])
 export class SeatOwner {
   @PrimaryColumn({ type: 'uuid' })
@@ -198,7 +253,11 @@ export class SeatOwner {
   fence!: number;
 
   @Column({ type: 'text' })
-  state!: 'PENDING' | 'ISSUED';
+  state!: 'PENDING' | 'ISSUED' | 'RETURNING';
+
+  /** The refund by which a RETURNING seat goes back. */
+  @Column({ type: 'uuid', nullable: true })
+  refundId!: string | null;
 }
 
 @Entity('ticket')
@@ -229,8 +288,133 @@ export class Ticket {
   issuedAt!: Date;
 }
 
+/**
+ * Money that goes back. `seats` lists the places that are given up for it; none: the tickets stay, or there are none. An order's refunds are
+ * carried out one after the other, by its steps.
+ */
+@Entity('refund')
+@Check('refund_state', `state IN ('REQUESTED', 'PENDING', 'SUCCEEDED', 'FAILED')`)
+@Check('refund_amount', 'amount_minor >= 0')
+@Index('refund_order', ['orderId', 'createdAt'])
+@Index('refund_provider', ['providerId'], { unique: true })
+@Index('refund_unfinished', ['createdAt'], { where: `state IN ('REQUESTED', 'PENDING') OR NOT done` })
+export class Refund {
+  @PrimaryColumn({ type: 'uuid' })
+  id!: string;
+
+  @Column({ type: 'uuid' })
+  orderId!: string;
+
+  @ManyToOne(() => Order)
+  @JoinColumn({ name: 'order_id' })
+  order?: Relation<Order>;
+
+  @Column({ type: 'text' })
+  reason!: RefundReason;
+
+  @Column({ type: 'int' })
+  amountMinor!: number;
+
+  @Column({ type: 'int', array: true, default: () => `'{}'` })
+  seats!: number[];
+
+  /** What is known of it at the provider. */
+  @Column({ type: 'text', default: 'REQUESTED' })
+  state!: RefundState;
+
+  /** Whether the order's steps are through with it; the provider may still say later that it failed. */
+  @Column({ type: 'boolean', default: false })
+  done!: boolean;
+
+  @Column({ type: 'text', nullable: true })
+  providerId!: string | null;
+
+  @Column({ type: 'text', nullable: true })
+  failure!: string | null;
+
+  @Column({ type: 'timestamptz', precision: 3 })
+  createdAt!: Date;
+
+  @Column({ type: 'timestamptz', precision: 3, nullable: true })
+  settledAt!: Date | null;
+}
+
+/**
+ * An entry of the double-entry ledger, never changed: a row is balanced or it is refused. Amounts are minor units; plus is what an account has
+ * or owes to us, minus is what it has given or is owed.
+ * `buyer`: what buyers owe. `clearing`: money at the provider. `cash`: money in the box office. `organizer`, `fees`, `tax`: whose it is, as minus.
+ */
+@Entity('posting')
+@Check('posting_balanced', 'buyer + clearing + cash + organizer + fees + tax = 0')
+@Check('posting_kind', `kind IN (${postingKinds.map((kind) => `'${kind}'`).join(', ')})`)
+@Index('posting_event', ['eventId'])
+export class Posting {
+  @PrimaryColumn({ type: 'uuid' })
+  orderId!: string;
+
+  @ManyToOne(() => Order)
+  @JoinColumn({ name: 'order_id' })
+  order?: Relation<Order>;
+
+  @PrimaryColumn({ type: 'text' })
+  kind!: PostingKind;
+
+  /** What it is about, where an order may have several of a kind: a refund, a dispute. */
+  @PrimaryColumn({ type: 'text', default: '' })
+  ref!: string;
+
+  @Column({ type: 'uuid' })
+  eventId!: string;
+
+  @Column({ type: 'text' })
+  currency!: string;
+
+  @Column({ type: 'bigint', default: 0 })
+  buyer!: number;
+
+  @Column({ type: 'bigint', default: 0 })
+  clearing!: number;
+
+  @Column({ type: 'bigint', default: 0 })
+  cash!: number;
+
+  @Column({ type: 'bigint', default: 0 })
+  organizer!: number;
+
+  @Column({ type: 'bigint', default: 0 })
+  fees!: number;
+
+  @Column({ type: 'bigint', default: 0 })
+  tax!: number;
+
+  @Column({ type: 'timestamptz', precision: 3 })
+  postedAt!: Date;
+}
+
+/** An event that does not take place: all its orders are paid back, in the background. */
+@Entity('event_cancellation')
+@Check('event_cancellation_state', `state IN ('RUNNING', 'STOPPED', 'DONE')`)
+export class EventCancellation {
+  @PrimaryColumn({ type: 'uuid' })
+  eventId!: string;
+
+  @ManyToOne(() => Event)
+  @JoinColumn({ name: 'event_id' })
+  event?: Relation<Event>;
+
+  @Column({ type: 'text' })
+  state!: 'RUNNING' | 'STOPPED' | 'DONE';
+
+  @Column({ type: 'timestamptz', precision: 3 })
+  startedAt!: Date;
+
+  @Column({ type: 'timestamptz', precision: 3, nullable: true })
+  endedAt!: Date | null;
+}
+
 /** A provider's event, stored once before it is acknowledged. */
 @Entity('webhook_event')
+@Index('webhook_event_waiting', ['receivedAt'], { where: 'payload IS NOT NULL AND processed_at IS NULL' })
 export class WebhookEvent {
   @PrimaryColumn({ type: 'text' })
   id!: string;
@@ -243,4 +427,14 @@ export class WebhookEvent {
 
   @Column({ type: 'timestamptz', precision: 3 })
   receivedAt!: Date;
+
+  /** What a job needs of it; null where storing it was all there was to do. */
+  @Column({ type: 'jsonb', nullable: true })
+  payload!: object | null;
+
+  @Column({ type: 'timestamptz', precision: 3, nullable: true })
+  processedAt!: Date | null;
+
+  @Column({ type: 'int', default: 0 })
+  tries!: number;
 }
