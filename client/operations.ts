@@ -124,6 +124,12 @@ export type LeaveQueueInput = {
   entryId: string;
 };
 
+/** How an order is paid. ONLINE: through the provider. CASH: at the box office. INVOICE: on account, later. */
+export type OrderMethod =
+  | 'CASH'
+  | 'INVOICE'
+  | 'ONLINE';
+
 /** The life of an order. Final: COMPLETED, CANCELED, EXPIRED, LOST, REFUNDED. */
 export type OrderState =
   | 'AWAITING_PAYMENT'
@@ -178,6 +184,7 @@ export type ReleaseHoldInput = {
 
 /** Whether seats can be had now. */
 export type SaleState =
+  | 'CANCELED'
   | 'CLOSED'
   | 'DRAFT'
   | 'OPEN'
@@ -220,6 +227,8 @@ export type StartCheckoutInput = {
   fence: string;
   holdId: string;
   idempotencyKey: string;
+  /** How it is paid. CASH and INVOICE are for the event's organizer: tickets at once. */
+  method?: OrderMethod;
 };
 
 export type StartGuestSessionInput = {

@@ -122,6 +122,15 @@ export const errorCatalogue = {
     next: 'Read the order again; only a COMPLETED one is refunded.',
     extras: { state: 'String' },
   },
+  ORDER_NOT_ON_ACCOUNT: {
+    meaning: 'The order was not sold on account, or has not been completed; `state` says where it is.',
+    next: 'Read the order again; only a COMPLETED one that was sold by INVOICE is paid so.',
+    extras: { state: 'String' },
+  },
+  RETURNS_CLOSED: {
+    meaning: 'Tickets of this event cannot be given back by their buyers, or not any more.',
+    next: 'Ask the organizer.',
+  },
   MAIL_UNAVAILABLE: {
     meaning: 'No mail can be sent now; nothing was done.',
     next: 'Try again later. If you run the platform: set SMTP_URL.',

@@ -81,9 +81,9 @@ export type RefundState = 'REQUESTED' | 'PENDING' | 'SUCCEEDED' | 'FAILED';
 
 /**
  * Why money goes back. ORGANIZER, BUYER: asked for. EVENT: the event does not take place. LOST: paid too late, the seats were gone.
- * PROVIDER: made at the provider, outside of the platform. AGAIN: an earlier one had failed.
+ * PROVIDER: made at the provider, outside of the platform. DISPUTE: the bank has given it back. AGAIN: an earlier one had failed.
  */
-export type RefundReason = 'ORGANIZER' | 'BUYER' | 'EVENT' | 'LOST' | 'PROVIDER' | 'AGAIN';
+export type RefundReason = 'ORGANIZER' | 'BUYER' | 'EVENT' | 'LOST' | 'PROVIDER' | 'DISPUTE' | 'AGAIN';
 
 export type DisputeState = 'OPEN' | 'WON' | 'LOST';
 

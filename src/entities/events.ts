@@ -143,11 +143,14 @@ export class Event {
   @Column({ type: 'bigint', default: 0 })
   pausedMs!: number;
 
-  /** Until when buyers may give tickets back by themselves; null: never. */
+  @Field(() => Date, {
+    nullable: true,
+    description: 'Until when buyers may give tickets back by themselves; null: they may not.',
+  })
   @Column({ type: 'timestamptz', precision: 3, nullable: true })
   buyersReturnUntil!: Date | null;
 
-  /** Whether fees are kept when they do. */
+  @Field(() => Boolean, { description: 'Whether fees stay paid when they do.' })
   @Column({ type: 'boolean', default: true })
   returnsKeepFees!: boolean;
 

@@ -16,13 +16,52 @@ import {
 } from '../domain/order-states.js';
 import { Event } from './events.js';
 
-export const OrderStateEnum = Object.fromEntries(orderStates.map((state) => [state, state])) as {
-  readonly [S in OrderState]: S;
-};
+const enumOf = <T extends string>(values: readonly T[]) =>
+  Object.fromEntries(values.map((value) => [value, value])) as { readonly [V in T]: V };
+
+export const OrderStateEnum = enumOf(orderStates);
 registerEnumType(OrderStateEnum, {
   name: 'OrderState',
   description: 'The life of an order. Final: COMPLETED, CANCELED, EXPIRED, LOST, REFUNDED.',
 });
+
+export const OrderMethodEnum = enumOf<OrderMethod>(['ONLINE', 'CASH', 'INVOICE']);
+registerEnumType(OrderMethodEnum, {
+  name: 'OrderMethod',
+  description:
+    'How an order is paid. ONLINE: through the provider. CASH: at the box office. INVOICE: on account, later.',
+});
+
+export const RefundStateEnum = enumOf<RefundState>(['REQUESTED', 'PENDING', 'SUCCEEDED', 'FAILED']);
+registerEnumType(RefundStateEnum, {
+  name: 'RefundState',
+  description:
+    'REQUESTED: the provider has not taken it yet. PENDING: it is on its way. FAILED: it came back; the money is owed still, and the organizer pays it out again.',
+});
+
+export const RefundReasonEnum = enumOf<RefundReason>([
+  'ORGANIZER',
+  'BUYER',
+  'EVENT',
+  'LOST',
+  'PROVIDER',
+  'DISPUTE',
+  'AGAIN',
+]);
+registerEnumType(RefundReasonEnum, {
+  name: 'RefundReason',
+  description:
+    'ORGANIZER, BUYER: asked for. EVENT: the event does not take place. LOST: paid too late, the seats were gone. PROVIDER: made at the provider. DISPUTE: the bank gave it back. AGAIN: an earlier one had failed.',
+});
+
+export const DisputeStateEnum = enumOf<DisputeState>(['OPEN', 'WON', 'LOST']);
+registerEnumType(DisputeStateEnum, {
+  name: 'DisputeState',
+  description: 'OPEN: the bank looks into it. WON: the money stays. LOST: it went back, and the tickets are void.',
+});
+
+export const EndReasonEnum = enumOf<EndReason>(['CANCELED', 'EXPIRED', 'LOST']);
+registerEnumType(EndReasonEnum, { name: 'OrderEndReason', description: 'Why an order ends without tickets.' });
 
 export const TicketState = { PENDING_CAPTURE: 'PENDING_CAPTURE', VALID: 'VALID', VOID: 'VOID' } as const;
 export type TicketState = (typeof TicketState)[keyof typeof TicketState];
@@ -41,6 +80,7 @@ export class Order {
   @PrimaryColumn({ type: 'uuid' })
   id!: string;
 
+  @Index('orders_event')
   @Column({ type: 'uuid' })
   eventId!: string;
 
@@ -112,7 +152,7 @@ export class Order {
   @Column({ type: 'text', nullable: true })
   lastDecline!: string | null;
 
-  /** ONLINE: through the provider. CASH, INVOICE: at the box office, without it. */
+  /** CASH and INVOICE have nothing to do with the provider. */
   @Column({ type: 'text', default: 'ONLINE' })
   method!: OrderMethod;
 
@@ -414,7 +454,7 @@ export class EventCancellation {
 
 /** A provider's event, stored once before it is acknowledged. */
 @Entity('webhook_event')
-@Index('webhook_event_waiting', ['receivedAt'], { where: 'payload IS NOT NULL AND processed_at IS NULL' })
+@Index('webhook_event_due', ['dueAt'], { where: 'due_at IS NOT NULL' })
 export class WebhookEvent {
   @PrimaryColumn({ type: 'text' })
   id!: string;
@@ -432,8 +472,9 @@ export class WebhookEvent {
   @Column({ type: 'jsonb', nullable: true })
   payload!: object | null;
 
+  /** When the job looks at it; null: there is nothing left to do. */
   @Column({ type: 'timestamptz', precision: 3, nullable: true })
-  processedAt!: Date | null;
+  dueAt!: Date | null;
 
   @Column({ type: 'int', default: 0 })
   tries!: number;

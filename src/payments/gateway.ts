@@ -30,13 +30,43 @@ export interface CreateIntent {
   readonly idempotencyKey: string;
 }
 
+/** A refund as the provider last described it. `refundId`: ours, where we made it. */
+export interface ProviderRefund {
+  readonly id: string;
+  readonly intentId: string | null;
+  readonly refundId: string | null;
+  readonly amountMinor: number;
+  readonly state: 'PENDING' | 'SUCCEEDED' | 'FAILED';
+  readonly failure: string | null;
+}
+
+/** A dispute as the provider last described it. `withdrawn`: the bank has taken the money for the time being, or for good. */
+export interface ProviderDispute {
+  readonly id: string;
+  readonly intentId: string | null;
+  readonly amountMinor: number;
+  readonly state: 'OPEN' | 'WON' | 'LOST';
+  readonly withdrawn: boolean;
+}
+
+export interface CreateRefund {
+  readonly intentId: string;
+  readonly refundId: string;
+  readonly amountMinor: number;
+  readonly idempotencyKey: string;
+}
+
 /** The payment provider. No call is made inside a transaction. */
 export interface PaymentGateway {
   createIntent(request: CreateIntent): Promise<ProviderAnswer<Intent>>;
   retrieveIntent(intentId: string): Promise<ProviderAnswer<Intent>>;
   captureIntent(intentId: string, idempotencyKey: string): Promise<ProviderAnswer<Intent>>;
   cancelIntent(intentId: string, idempotencyKey: string): Promise<ProviderAnswer<Intent>>;
-  refundIntent(intentId: string, idempotencyKey: string): Promise<ProviderAnswer<{ readonly refundId: string }>>;
+  createRefund(request: CreateRefund): Promise<ProviderAnswer<ProviderRefund>>;
+  retrieveRefund(id: string): Promise<ProviderAnswer<ProviderRefund>>;
+  /** The newest refunds of an intent, bounded. */
+  listRefunds(intentId: string): Promise<ProviderAnswer<readonly ProviderRefund[]>>;
+  retrieveDispute(id: string): Promise<ProviderAnswer<ProviderDispute>>;
   /** Looks for an order's intent by our id in its metadata, among those made since an instant. */
   findIntent(orderId: string, sinceMs: number): Promise<ProviderAnswer<Intent | null>>;
   /** Checks the signature over the raw body and reads the event; null when it is not from the provider. */
@@ -47,5 +77,9 @@ export interface PaymentGateway {
 export interface ProviderEvent {
   readonly id: string;
   readonly type: string;
+  /** Of the platform's own account; another's is none of our business. */
+  readonly own: boolean;
   readonly intent: Intent | null;
+  /** A refund or a dispute that has changed, by its id at the provider. */
+  readonly changed: { readonly kind: 'refund' | 'dispute'; readonly id: string } | null;
 }

@@ -1,7 +1,14 @@
 import Stripe from 'stripe';
 import type { IntentStatus } from '../domain/order-states.js';
 import { limits } from '../limits.js';
-import type { Intent, PaymentGateway, ProviderAnswer, ProviderEvent } from './gateway.js';
+import type {
+  Intent,
+  PaymentGateway,
+  ProviderAnswer,
+  ProviderDispute,
+  ProviderEvent,
+  ProviderRefund,
+} from './gateway.js';
 
 export interface StripeSettings {
   readonly secretKey: string;
@@ -25,6 +32,38 @@ function describeIntent(intent: Stripe.PaymentIntent): Intent {
     orderId: intent.metadata.order_id ?? null,
     lastDecline: intent.last_payment_error?.decline_code ?? intent.last_payment_error?.code ?? null,
     captureBeforeMs: captureBefore ? captureBefore * 1_000 : null,
+  };
+}
+
+const idOf = (object: string | { readonly id: string } | null): string | null =>
+  typeof object === 'string' || object === null ? object : object.id;
+
+function describeRefund(refund: Stripe.Refund): ProviderRefund {
+  const states = { succeeded: 'SUCCEEDED', failed: 'FAILED', canceled: 'FAILED' } as const;
+  return {
+    id: refund.id,
+    intentId: idOf(refund.payment_intent),
+    refundId: refund.metadata?.refund_id ?? null,
+    amountMinor: refund.amount,
+    state: states[refund.status as keyof typeof states] ?? 'PENDING',
+    failure: refund.failure_reason ?? (refund.status === 'canceled' ? 'canceled' : null),
+  };
+}
+
+/** An inquiry of the bank (warning_…) takes no money yet. */
+function describeDispute(dispute: Stripe.Dispute): ProviderDispute {
+  const state =
+    dispute.status === 'won' || dispute.status === 'warning_closed'
+      ? 'WON'
+      : dispute.status === 'lost'
+        ? 'LOST'
+        : 'OPEN';
+  return {
+    id: dispute.id,
+    intentId: idOf(dispute.payment_intent),
+    amountMinor: dispute.amount,
+    state,
+    withdrawn: !dispute.status.startsWith('warning_'),
   };
 }
 
@@ -104,11 +143,26 @@ export class StripeGateway implements PaymentGateway {
       describeIntent(await this.#stripe.paymentIntents.cancel(intentId, {}, { idempotencyKey })),
     );
 
-  refundIntent: PaymentGateway['refundIntent'] = (intentId, idempotencyKey) =>
+  createRefund: PaymentGateway['createRefund'] = ({ intentId, refundId, amountMinor, idempotencyKey }) =>
     this.#call('refund', async () => {
-      const refund = await this.#stripe.refunds.create({ payment_intent: intentId }, { idempotencyKey });
-      return { refundId: refund.id };
+      const refund = await this.#stripe.refunds.create(
+        { payment_intent: intentId, amount: amountMinor, metadata: { refund_id: refundId } },
+        { idempotencyKey },
+      );
+      return describeRefund(refund);
     });
+
+  retrieveRefund: PaymentGateway['retrieveRefund'] = (id) =>
+    this.#call('retrieve', async () => describeRefund(await this.#stripe.refunds.retrieve(id)));
+
+  listRefunds: PaymentGateway['listRefunds'] = (intentId) =>
+    this.#call('list', async () => {
+      const { data } = await this.#stripe.refunds.list({ payment_intent: intentId, limit: 100 });
+      return data.map(describeRefund);
+    });
+
+  retrieveDispute: PaymentGateway['retrieveDispute'] = (id) =>
+    this.#call('retrieve', async () => describeDispute(await this.#stripe.disputes.retrieve(id)));
 
   findIntent: PaymentGateway['findIntent'] = (orderId, sinceMs) =>
     this.#call('list', async () => {
@@ -133,6 +187,8 @@ export class StripeGateway implements PaymentGateway {
     }
     const about = event.data.object;
     const intent = about.object === 'payment_intent' ? describeIntent(about) : null;
-    return { id: event.id, type: event.type, intent };
+    const changed =
+      about.object === 'refund' || about.object === 'dispute' ? { kind: about.object, id: about.id } : null;
+    return { id: event.id, type: event.type, own: event.account === undefined, intent, changed };
   }
 }

@@ -82,9 +82,11 @@ export async function returnSeats(
     readonly seats: readonly number[];
     readonly prices: string;
     readonly revenue: ReadonlyMap<number, number>;
+    /** The hold under which they go back; `freeSeats` then gives that one up. */
+    readonly backHoldId: string;
   },
 ): Promise<'OK' | 'NOT_SOLD' | 'WRONG_EPOCH'> {
-  const { ref, holdId, orderId, person, seats, prices, revenue } = order;
+  const { ref, holdId, orderId, person, seats, prices, revenue, backHoldId } = order;
   const reply = await runScript(
     client,
     'seats.return',
@@ -95,6 +97,7 @@ export async function returnSeats(
     seats.join(','),
     revenueText(revenue),
     prices,
+    backHoldId,
   );
   return reply.code as 'OK' | 'NOT_SOLD' | 'WRONG_EPOCH';
 }

@@ -31,6 +31,7 @@ const SaleState = {
   PAUSED: 'PAUSED',
   SOLD_OUT: 'SOLD_OUT',
   CLOSED: 'CLOSED',
+  CANCELED: 'CANCELED',
 } as const;
 type SaleState = keyof typeof SaleState;
 registerEnumType(SaleState, { name: 'SaleState', description: 'Whether seats can be had now.' });
@@ -395,7 +396,7 @@ export class EventsResolver {
 
   @FieldResolver(() => SaleState)
   async saleState(@Root() event: Event, @Ctx() { services }: Context): Promise<SaleState> {
-    if (event.state === 'DRAFT' || event.state === 'CLOSED') return event.state;
+    if (event.state !== 'PUBLISHED') return event.state;
     const sales = await services.sales.read(event.id);
     if (sales === null || sales.counts.phase === 'LOBBY' || sales.counts.phase === 'DRAWING') return 'SCHEDULED';
     return sales.counts.phase;

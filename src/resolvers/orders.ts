@@ -14,8 +14,25 @@ import {
   Subscription,
 } from 'type-graphql';
 import { isRefusal, type Refusal, refuse } from '../domain/errors.js';
-import { isFinal, type OrderState } from '../domain/order-states.js';
-import { OrderStateEnum, type Ticket as TicketRow, TicketState } from '../entities/orders.js';
+import {
+  type DisputeState,
+  type EndReason,
+  isFinal,
+  type OrderMethod,
+  type OrderState,
+  type RefundReason,
+  type RefundState,
+} from '../domain/order-states.js';
+import {
+  DisputeStateEnum,
+  EndReasonEnum,
+  OrderMethodEnum,
+  OrderStateEnum,
+  RefundReasonEnum,
+  RefundStateEnum,
+  type Ticket as TicketRow,
+  TicketState,
+} from '../entities/orders.js';
 import type { PublishedEvent } from '../services/event-catalogue.js';
 import type { OrderView } from '../services/order-reading.js';
 import { seatId } from '../services/seat-holds.js';
@@ -83,6 +100,33 @@ class Ticket {
   issuedAt!: Date;
 }
 
+@ObjectType({ description: 'Money of an order that goes back.' })
+class Refund {
+  @Field(() => ID)
+  id!: string;
+
+  @Field(() => RefundReasonEnum)
+  reason!: RefundReason;
+
+  @Field(() => RefundStateEnum)
+  state!: RefundState;
+
+  @Field(() => Money)
+  amount!: Money;
+
+  @Field(() => [ID], { description: 'Places that were given up for it.' })
+  seatIds!: string[];
+
+  @Field(() => String, { nullable: true, description: "The provider's reason, where it FAILED." })
+  failure!: string | null;
+
+  @Field(() => Date)
+  createdAt!: Date;
+
+  @Field(() => Date, { nullable: true, description: 'When it SUCCEEDED or FAILED.' })
+  settledAt!: Date | null;
+}
+
 @ObjectType()
 class Order {
   @Field(() => ID)
@@ -93,6 +137,9 @@ class Order {
 
   @Field(() => OrderStateEnum)
   state!: OrderState;
+
+  @Field(() => OrderMethodEnum)
+  method!: OrderMethod;
 
   @Field(() => Int, { description: 'Grows with every change; a stream never goes back.' })
   version!: number;
@@ -118,6 +165,24 @@ class Order {
   @Field(() => [Ticket], { description: 'From CONFIRMED on.' })
   tickets!: Ticket[];
 
+  @Field(() => [Refund], { description: 'Oldest first.' })
+  refunds!: Refund[];
+
+  @Field(() => Money, { description: 'What has gone back or is on its way.' })
+  refunded!: Money;
+
+  @Field(() => DisputeStateEnum, {
+    nullable: true,
+    description: 'Where the buyer has disputed the payment with the bank: what became of it.',
+  })
+  dispute!: DisputeState | null;
+
+  @Field(() => EndReasonEnum, {
+    nullable: true,
+    description: 'Why it ends, or ended, without tickets. LOST: it was paid too late and its seats were gone.',
+  })
+  endReason!: EndReason | null;
+
   @Field(() => Date)
   now!: Date;
 }
@@ -129,6 +194,12 @@ class StartCheckoutInput {
 
   @Field(() => String)
   fence!: string;
+
+  @Field(() => OrderMethodEnum, {
+    defaultValue: 'ONLINE',
+    description: "How it is paid. CASH and INVOICE are for the event's organizer: tickets at once.",
+  })
+  method!: OrderMethod;
 
   @Field(() => ID)
   idempotencyKey!: string;
@@ -147,6 +218,30 @@ class CancelOrderInput {
 class RefundOrderInput {
   @Field(() => ID)
   orderId!: string;
+
+  @Field(() => [ID], { nullable: true, description: 'Tickets to take back; none named: all that stand.' })
+  seatIds?: string[] | null;
+
+  @Field(() => ID)
+  idempotencyKey!: string;
+}
+
+@InputType()
+class RecordPaymentInput {
+  @Field(() => ID)
+  orderId!: string;
+
+  @Field(() => ID)
+  idempotencyKey!: string;
+}
+
+@InputType()
+class ReturnTicketsInput extends RefundOrderInput {}
+
+@InputType()
+class RetryRefundInput {
+  @Field(() => ID)
+  refundId!: string;
 
   @Field(() => ID)
   idempotencyKey!: string;
@@ -171,6 +266,27 @@ const CancelOrderError = errorUnion('CancelOrderError', [
 ]);
 
 const RefundOrderError = errorUnion('RefundOrderError', [
+  ...commonErrors,
+  'IDEMPOTENCY_KEY_REUSED',
+  'ORDER_NOT_REFUNDABLE',
+  'TOO_MANY_SEATS',
+]);
+
+const ReturnTicketsError = errorUnion('ReturnTicketsError', [
+  ...commonErrors,
+  'IDEMPOTENCY_KEY_REUSED',
+  'ORDER_NOT_REFUNDABLE',
+  'TOO_MANY_SEATS',
+  'RETURNS_CLOSED',
+]);
+
+const RecordPaymentError = errorUnion('RecordPaymentError', [
+  ...commonErrors,
+  'IDEMPOTENCY_KEY_REUSED',
+  'ORDER_NOT_ON_ACCOUNT',
+]);
+
+const RetryRefundError = errorUnion('RetryRefundError', [
   ...commonErrors,
   'IDEMPOTENCY_KEY_REUSED',
   'ORDER_NOT_REFUNDABLE',
@@ -203,6 +319,33 @@ class RefundOrderPayload {
   errors!: object[];
 }
 
+@ObjectType()
+class ReturnTicketsPayload {
+  @Field(() => Order, { nullable: true })
+  order!: Order | null;
+
+  @Field(() => [ReturnTicketsError])
+  errors!: object[];
+}
+
+@ObjectType()
+class RecordPaymentPayload {
+  @Field(() => Order, { nullable: true })
+  order!: Order | null;
+
+  @Field(() => [RecordPaymentError])
+  errors!: object[];
+}
+
+@ObjectType()
+class RetryRefundPayload {
+  @Field(() => Order, { nullable: true })
+  order!: Order | null;
+
+  @Field(() => [RetryRefundError])
+  errors!: object[];
+}
+
 function describePlace(event: PublishedEvent, index: number): string {
   const place = event.hall.index.describe(index)!;
   const seat = place.rowLabel === null ? place.standingName : `row ${place.rowLabel}, seat ${place.seatLabel}`;
@@ -222,7 +365,7 @@ function describeTicket(event: PublishedEvent, ticket: TicketRow): Ticket {
   };
 }
 
-function describeOrder({ order, event, lines, tickets }: OrderView, { services }: Context): Order {
+function describeOrder({ order, event, lines, tickets, refunds }: OrderView, { services }: Context): Order {
   const { currency } = order;
   const { stripe } = services.platform.config;
   const open = order.clientSecret !== null && order.intentId !== null && !isFinal(order.state);
@@ -230,6 +373,7 @@ function describeOrder({ order, event, lines, tickets }: OrderView, { services }
     id: order.id,
     eventId: order.eventId,
     state: order.state,
+    method: order.method,
     version: order.version,
     total: { amountMinor: order.totalMinor, currency },
     lines: lines.map((line) => ({
@@ -250,6 +394,19 @@ function describeOrder({ order, event, lines, tickets }: OrderView, { services }
       : null,
     lastDecline: order.lastDecline,
     tickets: tickets.map((ticket) => describeTicket(event, ticket)),
+    refunds: refunds.map((refund) => ({
+      id: refund.id,
+      reason: refund.reason,
+      state: refund.state,
+      amount: { amountMinor: refund.amountMinor, currency },
+      seatIds: refund.seats.map((seat) => seatId(event, seat)),
+      failure: refund.failure,
+      createdAt: refund.createdAt,
+      settledAt: refund.settledAt,
+    })),
+    refunded: { amountMinor: order.refundedMinor, currency },
+    dispute: order.dispute,
+    endReason: order.endReason,
     now: new Date(services.platform.clock.nowMs()),
   };
 }
@@ -269,9 +426,11 @@ export class OrdersResolver {
     @Arg('input', () => StartCheckoutInput) input: StartCheckoutInput,
     @Ctx() context: Context,
   ): Promise<StartCheckoutPayload> {
-    const { holdId, fence, idempotencyKey } = input;
+    const { holdId, fence, method, idempotencyKey } = input;
     const act = () =>
-      asViewer(context, (viewer) => context.services.orders.startCheckout(viewer, { holdId, fence, idempotencyKey }));
+      asViewer(context, (viewer) =>
+        context.services.orders.startCheckout(viewer, { holdId, fence, method, idempotencyKey }),
+      );
     return payload('order', this.#describe(checkKey(input) ?? (await act()), context));
   }
 
@@ -290,20 +449,63 @@ export class OrdersResolver {
 
   @Mutation(() => RefundOrderPayload, {
     description:
-      'For the organizer: gives the money of a completed order back. Its tickets are void at once, its seats free when the money goes.',
+      'For the organizer: gives the money of a completed order back, or of some of its tickets. They are void at once, their seats free when the money goes.',
   })
   async refundOrder(
     @Arg('input', () => RefundOrderInput) input: RefundOrderInput,
     @Ctx() context: Context,
   ): Promise<RefundOrderPayload> {
+    const { orderId, seatIds = null, idempotencyKey } = input;
+    const act = () =>
+      asViewer(context, (viewer) => context.services.refunds.refund(viewer, { orderId, seatIds, idempotencyKey }));
+    return payload('order', this.#describe(checkKey(input) ?? (await act()), context));
+  }
+
+  @Mutation(() => ReturnTicketsPayload, {
+    description:
+      'Gives tickets back, as long as the event lets buyers do so; the money follows, less fees if the event keeps them.',
+  })
+  async returnTickets(
+    @Arg('input', () => ReturnTicketsInput) input: ReturnTicketsInput,
+    @Ctx() context: Context,
+  ): Promise<ReturnTicketsPayload> {
+    const { orderId, seatIds = null, idempotencyKey } = input;
+    const act = () =>
+      asViewer(context, (viewer) =>
+        context.services.refunds.returnTickets(viewer, { orderId, seatIds, idempotencyKey }),
+      );
+    return payload('order', this.#describe(checkKey(input) ?? (await act()), context));
+  }
+
+  @Mutation(() => RecordPaymentPayload, {
+    description: 'For the organizer: an order that was sold on account (INVOICE) has been paid.',
+  })
+  async recordPayment(
+    @Arg('input', () => RecordPaymentInput) input: RecordPaymentInput,
+    @Ctx() context: Context,
+  ): Promise<RecordPaymentPayload> {
     const { orderId, idempotencyKey } = input;
     const act = () =>
-      asViewer(context, (viewer) => context.services.orders.refund(viewer, { orderId, idempotencyKey }));
+      asViewer(context, (viewer) => context.services.orders.recordPayment(viewer, { orderId, idempotencyKey }));
+    return payload('order', this.#describe(checkKey(input) ?? (await act()), context));
+  }
+
+  @Mutation(() => RetryRefundPayload, {
+    description: 'For the organizer: pays out again what had come back (FAILED).',
+  })
+  async retryRefund(
+    @Arg('input', () => RetryRefundInput) input: RetryRefundInput,
+    @Ctx() context: Context,
+  ): Promise<RetryRefundPayload> {
+    const { refundId, idempotencyKey } = input;
+    const act = () =>
+      asViewer(context, (viewer) => context.services.refunds.retry(viewer, { refundId, idempotencyKey }));
     return payload('order', this.#describe(checkKey(input) ?? (await act()), context));
   }
 
   @Subscription(() => Order, {
-    description: 'One of your orders: as it is, then every change; it ends with the final state.',
+    description:
+      'One of your orders: as it is, then every change; it ends when nothing of it may change any more: with the final state, or with what became of its refunds.',
     subscribe: async ({ args, context }) => {
       const { services } = context as Context;
       const view = await services.orders.read(requireViewer(context as Context), (args as { orderId: string }).orderId);

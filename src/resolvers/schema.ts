@@ -4,6 +4,7 @@ import { GraphQLDateTime } from 'graphql-scalars';
 import { buildSchemaSync, getMetadataStorage } from 'type-graphql';
 import { resumable } from '../pubsub/execution.js';
 import { AccountsResolver } from './accounts.js';
+import { CancellationsResolver } from './cancellations.js';
 import { EventsResolver } from './events.js';
 import { LineResolver } from './line.js';
 import { OrdersResolver, TicketsResolver, ViewerOrdersResolver } from './orders.js';
@@ -31,6 +32,7 @@ export function buildSchema(): GraphQLSchema {
   const schema = buildSchemaSync({
     resolvers: [
       AccountsResolver,
+      CancellationsResolver,
       EventsResolver,
       LineResolver,
       OrdersResolver,

@@ -163,9 +163,9 @@ export class Events {
 
   /** Gives a draft its inventory: from here on seats have indexes that never change. Publishing again answers the same. */
   async publish(viewer: Viewer, eventId: string): Promise<Event | Refusal> {
-    const event = await this.#own(viewer, eventId);
+    const event = await this.own(viewer, eventId);
     if (isRefusal(event)) return event;
-    if (event.state === 'CLOSED') return refuse('SALE_CLOSED', { path: ['input', 'eventId'] });
+    if (isOver(event)) return refuse('SALE_CLOSED', { path: ['input', 'eventId'] });
     if (event.state === 'DRAFT') {
       await inTransaction(this.#platform.database, async (manager) => {
         const layout = await manager.findOneByOrFail(LayoutVersion, { eventId, version: 1 });
@@ -199,7 +199,7 @@ export class Events {
       readonly waitingRoom: WaitingRoom | null;
     },
   ): Promise<Event | Refusal> {
-    const event = await this.#own(viewer, input.eventId);
+    const event = await this.own(viewer, input.eventId);
     if (isRefusal(event)) return event;
     const wrong = checkPace(input);
     if (wrong !== null) return wrong;
@@ -213,12 +213,31 @@ export class Events {
   }
 
   /** Ends a sale: no new holds, nobody joins; running checkouts finish. */
-  async closeSale(viewer: Viewer, eventId: string): Promise<Event | Refusal> {
-    const event = await this.#own(viewer, eventId);
+  closeSale(viewer: Viewer, eventId: string): Promise<Event | Refusal> {
+    return this.end(viewer, eventId, 'CLOSED');
+  }
+
+  /** CANCELED is for good: an event that does not take place is not one whose sale is merely over. */
+  async end(viewer: Viewer, eventId: string, state: 'CLOSED' | 'CANCELED'): Promise<Event | Refusal> {
+    const event = await this.own(viewer, eventId);
     if (isRefusal(event)) return event;
     if (event.state === 'DRAFT') return unpublished();
-    await this.#platform.database.getRepository(Event).update({ id: event.id }, { state: 'CLOSED' });
-    return this.#apply({ ...event, state: 'CLOSED' }, 'close');
+    if (event.state === 'CANCELED') return event;
+    await this.#platform.database.getRepository(Event).update({ id: event.id }, { state });
+    return this.#apply({ ...event, state }, 'close');
+  }
+
+  /** Until when buyers may give tickets back by themselves, and whether their fees stay paid. */
+  async updateReturns(
+    viewer: Viewer,
+    input: { readonly eventId: string; readonly until: Date | null; readonly keepFees: boolean },
+  ): Promise<Event | Refusal> {
+    const event = await this.own(viewer, input.eventId);
+    if (isRefusal(event)) return event;
+    const changed = { buyersReturnUntil: input.until, returnsKeepFees: input.keepFees };
+    await this.#platform.database.getRepository(Event).update({ id: event.id }, changed);
+    await this.#events.changed(event.id);
+    return { ...event, ...changed };
   }
 
   /**
@@ -268,13 +287,14 @@ export class Events {
 
   /** An event of this organizer whose sale can be steered. */
   async #running(viewer: Viewer, eventId: string): Promise<Event | Refusal> {
-    const event = await this.#own(viewer, eventId);
+    const event = await this.own(viewer, eventId);
     if (isRefusal(event)) return event;
     if (event.state === 'DRAFT') return unpublished();
-    return event.state === 'CLOSED' ? refuse('SALE_CLOSED', { path: ['input', 'eventId'] }) : event;
+    return isOver(event) ? refuse('SALE_CLOSED', { path: ['input', 'eventId'] }) : event;
   }
 
-  #own(viewer: Viewer, eventId: string): Promise<Event | Refusal> {
+  /** A published event or draft, for its organizer. */
+  own(viewer: Viewer, eventId: string): Promise<Event | Refusal> {
     return ownEvent(this.#platform, viewer, eventId);
   }
 
@@ -316,6 +336,8 @@ export class Events {
     return layout;
   }
 }
+
+const isOver = ({ state }: Event) => state === 'CLOSED' || state === 'CANCELED';
 
 const unpublished = () => invalidInput('input.eventId', 'This event has not been published.');
 

@@ -24,7 +24,7 @@ import type { EventCatalogue, PublishedEvent } from './event-catalogue.js';
 import { lockOrders } from './order-ledger.js';
 import type { Platform } from './platform.js';
 
-/** An order that has seats, as the ledger says it; `owned` PENDING: no tickets yet. Lists are by seat. */
+/** Seats of an order, as the ledger says it; `owned` PENDING: no tickets yet, RETURNING: taken back by a refund. Lists are by seat. */
 interface OwnerRow {
   readonly id: string;
   readonly holdId: string;
@@ -34,7 +34,7 @@ interface OwnerRow {
   readonly prices: string;
   readonly payBy: Date;
   readonly issuedAt: Date | null;
-  readonly owned: 'PENDING' | 'ISSUED';
+  readonly owned: 'PENDING' | 'ISSUED' | 'RETURNING';
   readonly seats: readonly number[];
   readonly categories: readonly number[];
   readonly minors: readonly number[];
@@ -221,7 +221,7 @@ function salePhase(event: Event, inventory: Inventory, nowMs: number): LoadedPha
   const behindLobby = !isFirst && !opened && nowMs >= event.saleOpensAt.getTime();
   const hadLine = inventory.lineNumbers > 0 || !opened;
   return {
-    phase: event.state === 'CLOSED' ? 'CLOSED' : opened ? 'OPEN' : 'LOBBY',
+    phase: event.state === 'CLOSED' || event.state === 'CANCELED' ? 'CLOSED' : opened ? 'OPEN' : 'LOBBY',
     oldNumbers: behindLobby ? Math.max(inventory.lineNumbers, limits.lineEntries) : inventory.lineNumbers,
     numbersTo: inventory.lineNumbers,
     behindLobby,
@@ -242,14 +242,14 @@ function ledgerHold(
   { grantedUntilMs, nowMs }: { readonly grantedUntilMs: number; readonly nowMs: number },
 ): LedgerHold {
   const payByMs = Math.max(owner.payBy.getTime(), grantedUntilMs);
-  const issued = owner.state === 'REFUNDING' ? ('RETURNING' as const) : ('SOLD' as const);
   const pending = owner.state === 'ISSUING' ? ('ISSUING' as const) : ('CHECKOUT' as const);
+  const states = { PENDING: pending, ISSUED: 'SOLD', RETURNING: 'RETURNING' } as const;
   return {
     holdId: owner.holdId,
     orderId: owner.id,
     person: owner.personId,
     fence: owner.fence,
-    state: owner.owned === 'ISSUED' ? issued : pending,
+    state: states[owner.owned],
     seats: owner.seats,
     prices: owner.prices,
     payByMs,
@@ -260,12 +260,12 @@ function ledgerHold(
 
 /** Every order that has seats, with and without tickets. */
 const ownersSql = `
-  SELECT o.id, o.hold_id AS "holdId", o.person_id AS "personId", o.fence, o.state, o.prices, o.pay_by AS "payBy", o.issued_at AS "issuedAt",
+  SELECT o.id, COALESCE(s.refund_id, o.hold_id) AS "holdId", o.person_id AS "personId", o.fence, o.state, o.prices, o.pay_by AS "payBy", o.issued_at AS "issuedAt",
          s.state AS owned, array_agg(s.seat_index ORDER BY s.seat_index) AS seats, array_agg(l.category ORDER BY s.seat_index) AS categories,
          array_agg(l.price_minor + l.fee_minor ORDER BY s.seat_index) AS minors
   FROM seat_owner s JOIN orders o ON o.id = s.order_id JOIN order_line l ON l.order_id = s.order_id AND l.seat_index = s.seat_index
   WHERE s.event_id = $1
-  GROUP BY o.id, s.state`;
+  GROUP BY o.id, s.state, s.refund_id`;
 
 /** A buyer whose checkout lived through the loss of Redis gets its time again. */
 const regrantSql = `
@@ -280,7 +280,7 @@ function sold(owners: readonly OwnerRow[]): Pick<InventoryImage, 'revenue' | 'mi
   const revenue = new Map<number, number>();
   const minutes = new Map<string, number>();
   const add = <K>(map: Map<K, number>, key: K, by: number) => map.set(key, (map.get(key) ?? 0) + by);
-  const issued = owners.filter(({ owned, state }) => owned === 'ISSUED' && state !== 'REFUNDING');
+  const issued = owners.filter(({ owned }) => owned === 'ISSUED');
   const minuteOf = ({ issuedAt }: OwnerRow) => Math.floor((issuedAt?.getTime() ?? 0) / 60_000);
   const latest = issued.reduce((minute, owner) => Math.max(minute, minuteOf(owner)), 0);
   for (const owner of issued) {

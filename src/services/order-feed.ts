@@ -1,8 +1,7 @@
-import { isFinal } from '../domain/order-states.js';
 import { limits } from '../limits.js';
 import { Watch } from '../pubsub/watch.js';
 import { globalKeys } from '../redis/keys.js';
-import type { OrderReading, OrderView } from './order-reading.js';
+import { isAtRest, type OrderReading, type OrderView } from './order-reading.js';
 import type { Platform } from './platform.js';
 
 interface WatchedOrder {
@@ -48,7 +47,7 @@ export class OrderFeed {
     for (const orders of [...this.#watched.values()]) for (const { watch } of [...orders]) watch.finish();
   }
 
-  /** A stream that begins with the present order and ends with its final state. */
+  /** A stream that begins with the present order and ends when nothing of it may change any more. */
   watch(present: OrderView): Watch<OrderView> {
     const orderId = present.order.id;
     const watched: WatchedOrder = {
@@ -90,7 +89,7 @@ export class OrderFeed {
     for (const watched of [...(this.#watched.get(view.order.id) ?? [])]) {
       if (view.order.version > watched.latest.order.version) watched.latest = view;
       watched.watch.wake();
-      if (isFinal(view.order.state)) watched.watch.finish();
+      if (isAtRest(view)) watched.watch.finish();
     }
   }
 

@@ -1,7 +1,16 @@
 import type { EntityManager } from 'typeorm';
 import { inTransaction, lockInventory } from '../database/transaction.js';
 import { derivedId } from '../domain/ids.js';
-import type { EndReason, IntentStatus, OrderState, OrderStep, PaymentStatus } from '../domain/order-states.js';
+import type {
+  EndReason,
+  IntentStatus,
+  OrderMethod,
+  OrderState,
+  OrderStep,
+  PaymentStatus,
+  RefundReason,
+  RefundState,
+} from '../domain/order-states.js';
 import { limits } from '../limits.js';
 import { globalKeys } from '../redis/keys.js';
 import type { Platform } from './platform.js';
@@ -21,6 +30,7 @@ export interface LeasedStep {
   readonly fence: number;
   readonly state: OrderState;
   readonly payment: PaymentStatus;
+  readonly method: OrderMethod;
   readonly currency: string;
   readonly totalMinor: number;
   readonly prices: string;
@@ -32,6 +42,18 @@ export interface LeasedStep {
   readonly hint: IntentStatus | null;
   readonly nudges: number;
   readonly lines: readonly { readonly seat: number; readonly category: number; readonly minor: number }[];
+  /** The refund whose turn it is. */
+  readonly refund: LeasedRefund | null;
+}
+
+export interface LeasedRefund {
+  readonly id: string;
+  readonly reason: RefundReason;
+  readonly amountMinor: number;
+  /** Places that are given up for it. */
+  readonly seats: readonly number[];
+  readonly state: RefundState;
+  readonly providerId: string | null;
 }
 
 /** What a step came to. Written in one statement with its cause, and only by the holder of the lease. */
@@ -50,21 +72,38 @@ export interface StepOutcome {
     readonly lastDecline?: string;
     readonly clearHint?: boolean;
   };
-  /** What happens to seats and tickets in the same transaction. */
-  readonly seats?:
+  /**
+   * What happens to seats, tickets and money in the same transaction. `issue`: tickets, against a debt. `validate`: it is paid. `owe`: money came
+   * for seats that are gone, and is to go back. `payOut`: a refund has been taken by the provider. `release`: seats are nobody's any more.
+   */
+  readonly effect?:
     | { readonly kind: 'issue'; readonly generation: number; readonly fence: number }
-    | { readonly kind: 'validate' }
-    | { readonly kind: 'vacate' }
+    | { readonly kind: 'validate' | 'owe' }
+    | {
+        readonly kind: 'payOut';
+        readonly state: RefundState;
+        readonly providerId: string | null;
+        readonly failure: string | null;
+      }
     | { readonly kind: 'release'; readonly generation: number };
 }
 
 /**
  * What became of the finished steps of a batch. In neither set: refused, because the lease or the generation of the seats had moved on.
- * `conflicts`: the ledger has given a seat to another order.
+ * `conflicts`: the ledger has given a seat to another order. `unbalanced`: what the order is to have cost does not come out; it was not written.
  */
 export interface Written {
   readonly done: ReadonlySet<LeasedStep>;
   readonly conflicts: ReadonlySet<LeasedStep>;
+  readonly unbalanced: ReadonlySet<LeasedStep>;
+}
+
+const nothingWritten: Written = { done: new Set(), conflicts: new Set(), unbalanced: new Set() };
+
+/** The ledger refuses a posting that is not balanced, and more going back than came. */
+function isUnbalanced(error: unknown): boolean {
+  const { code, constraint } = error as { readonly code?: string; readonly constraint?: string };
+  return code === '23514' && (constraint === 'posting_balanced' || constraint === 'orders_refunded');
 }
 
 const leaseSql = `
@@ -78,30 +117,38 @@ const leaseSql = `
     RETURNING s.order_id, s.step, s.attempt, s.tries, s.first_call_at, s.lease)
   SELECT l.order_id AS "orderId", l.step, l.attempt, l.tries, l.first_call_at AS "firstCallAt", l.lease, o.event_id AS "eventId",
          o.person_id AS "personId", o.hold_id AS "holdId", o.generation, o.fence, o.state, o.payment, o.currency, o.total_minor AS "totalMinor",
-         o.prices, o.intent_id AS "intentId", o.pay_by AS "payBy", o.free_at AS "freeAt", o.created_at AS "createdAt",
+         o.method, o.prices, o.intent_id AS "intentId", o.pay_by AS "payBy", o.free_at AS "freeAt", o.created_at AS "createdAt",
          o.end_reason AS "endReason", o.hint, o.nudges,
          (SELECT json_agg(json_build_object('seat', i.seat_index, 'category', i.category, 'minor', i.price_minor + i.fee_minor) ORDER BY i.seat_index)
-          FROM order_line i WHERE i.order_id = o.id) AS lines
+          FROM order_line i WHERE i.order_id = o.id) AS lines,
+         (SELECT json_build_object('id', r.id, 'reason', r.reason, 'amountMinor', r.amount_minor, 'seats', r.seats, 'state', r.state, 'providerId', r.provider_id)
+          FROM refund r WHERE r.order_id = o.id AND NOT r.done ORDER BY r.created_at, r.id LIMIT 1) AS refund
   FROM leased l JOIN orders o ON o.id = l.order_id`;
 
 /** An order `o` whose money is there and not on its way back: nobody takes its seats. */
 export const isPaid = `o.payment IN ('AUTHORISED', 'CAPTURED') AND o.state NOT IN ('CANCELING', 'REFUNDING')`;
 
 const outcomeColumns = `order_id uuid, step text, attempt int, lease uuid, outcome text, next_step text, next_attempt int, run_at timestamptz,
-  generation int, seen_nudges int, state text, payment text, intent_id text, client_secret text, wipe_secret boolean, end_reason text,
+  generation int, seen_nudges int, refund_id uuid, state text, payment text, intent_id text, client_secret text, wipe_secret boolean, end_reason text,
   last_decline text, clear_hint boolean, fence bigint`;
+
+/** Another refund of an order waits for its turn. */
+const refundWaits = `EXISTS (SELECT FROM refund r WHERE r.order_id = i.order_id AND NOT r.done AND r.id IS DISTINCT FROM i.refund_id)`;
 
 /** An order that is to end does not ask for a payment any more, even if the form for it comes now. */
 const orderChanges = `
   state = CASE WHEN i.state = 'AWAITING_PAYMENT' AND COALESCE(o.end_reason, i.end_reason) IS NOT NULL THEN 'CANCELING'
-               ELSE COALESCE(i.state, o.state) END,
+               WHEN i.state = 'REFUNDED' AND ${refundWaits} THEN o.state ELSE COALESCE(i.state, o.state) END,
   payment = COALESCE(i.payment, o.payment), intent_id = COALESCE(i.intent_id, o.intent_id),
   client_secret = CASE WHEN i.wipe_secret THEN NULL ELSE COALESCE(i.client_secret, o.client_secret) END,
   end_reason = COALESCE(o.end_reason, i.end_reason), last_decline = COALESCE(i.last_decline, o.last_decline),
   hint = CASE WHEN i.clear_hint THEN NULL ELSE o.hint END, generation = COALESCE(i.generation, o.generation),
   fence = COALESCE(i.fence, o.fence), version = o.version + 1`;
 
-/** Finishes steps and opens the next ones. A reason to look again that came meanwhile makes the next step due at once. */
+/**
+ * Finishes steps and opens the next ones. A reason to look again that came meanwhile makes the next step due at once. Where nothing is left to
+ * do but another refund waits, that one's turn has come, and an order that is being refunded is not refunded yet.
+ */
 const finishSql = `
   WITH input AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS x(${outcomeColumns})),
   finished AS (
@@ -114,9 +161,10 @@ const finishSql = `
     FROM finished f JOIN input i ON i.order_id = f.order_id AND i.lease = f.lease WHERE o.id = f.order_id RETURNING o.id, o.nudges, f.lease),
   opened AS (
     INSERT INTO order_step (order_id, step, attempt, run_at)
-    SELECT i.order_id, i.next_step, COALESCE(i.next_attempt, 1 + (SELECT count(*) FROM order_step p WHERE p.order_id = i.order_id AND p.step = i.next_step)),
+    SELECT i.order_id, n.step, COALESCE(i.next_attempt, 1 + (SELECT count(*) FROM order_step p WHERE p.order_id = i.order_id AND p.step = n.step)),
            CASE WHEN c.nudges > i.seen_nudges THEN LEAST(i.run_at, $2) ELSE i.run_at END
-    FROM changed c JOIN input i ON i.order_id = c.id AND i.lease = c.lease WHERE i.next_step IS NOT NULL)
+    FROM changed c JOIN input i ON i.order_id = c.id AND i.lease = c.lease
+    CROSS JOIN LATERAL (SELECT COALESCE(i.next_step, CASE WHEN ${refundWaits} THEN 'RETURN' END) AS step) n WHERE n.step IS NOT NULL)
   SELECT id, lease FROM changed`;
 
 const rearmSql = `
@@ -162,12 +210,29 @@ export class OrderLedger {
     ]);
   }
 
-  /** Writes a batch of outcomes in one transaction, then tells watchers and workers. */
+  /** Writes a batch of outcomes in one transaction, then tells watchers and workers. One that is not balanced holds up no other. */
   async write(outcomes: readonly StepOutcome[]): Promise<Written> {
+    const together = this.#writeTogether(outcomes).catch((error) => {
+      if (!isUnbalanced(error)) throw error;
+      return null;
+    });
+    const written = await together;
+    if (written !== null) return written;
+    if (outcomes.length === 1) return { ...nothingWritten, unbalanced: new Set([outcomes[0]!.from]) };
+    const apart: Written[] = [];
+    for (const outcome of outcomes) apart.push(await this.write([outcome]));
+    return {
+      done: new Set(apart.flatMap(({ done }) => [...done])),
+      conflicts: new Set(apart.flatMap(({ conflicts }) => [...conflicts])),
+      unbalanced: new Set(apart.flatMap(({ unbalanced }) => [...unbalanced])),
+    };
+  }
+
+  async #writeTogether(outcomes: readonly StepOutcome[]): Promise<Written> {
     const { database, clock } = this.#platform;
     const now = new Date(clock.nowMs());
     const written = await inTransaction(database, async (manager) => {
-      const bound = outcomes.filter(({ seats }) => seats !== undefined && 'generation' in seats);
+      const bound = outcomes.filter(({ effect }) => effect !== undefined && 'generation' in effect);
       for (const eventId of [...new Set(bound.map(({ from }) => from.eventId))].sort())
         await lockInventory(manager, eventId, 'shared');
       await lockOrders(
@@ -176,7 +241,7 @@ export class OrderLedger {
       );
       const conflicts = await findConflicts(
         manager,
-        outcomes.filter(({ seats }) => seats?.kind === 'issue'),
+        outcomes.filter(({ effect }) => effect?.kind === 'issue'),
       );
       const finishing = outcomes.filter(({ from, finish }) => finish !== null && !conflicts.has(from));
       const rearming = outcomes.filter(({ finish }) => finish === null);
@@ -184,14 +249,33 @@ export class OrderLedger {
       const written = new Set(rows.map(({ id, lease }) => `${id} ${lease}`));
       const moved = finishing.filter(({ from }) => written.has(`${from.orderId} ${from.lease}`));
       await queryRows(manager, rearmSql, rearming, now);
-      await moveSeats(manager, moved, now);
-      return { done: new Set(moved.map(({ from }) => from)), conflicts };
+      await takeEffect(manager, moved, now);
+      return { ...nothingWritten, done: new Set(moved.map(({ from }) => from)), conflicts };
     });
     await this.announce(outcomes.map(({ from }) => from.orderId));
     this.wakeWorkers(
       outcomes.flatMap(({ finish, runAtMs }) => (finish?.next && runAtMs <= now.getTime() ? [finish.next] : [])),
     );
     return written;
+  }
+
+  /** An order sold on account has been paid: whatever of it is still owed. Once. */
+  async settleAccount(orderId: string): Promise<void> {
+    const { database, clock } = this.#platform;
+    await inTransaction(database, async (manager) => {
+      await lockOrders(manager, [orderId]);
+      await manager.query(settleAccountSql, [orderId, new Date(clock.nowMs())]);
+    });
+    await this.announce([orderId]);
+  }
+
+  /** Which of these refunds of the provider are written down. */
+  async knownRefunds(providerIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows: { id: string }[] = await this.#platform.database.query(
+      'SELECT provider_id AS id FROM refund WHERE provider_id = ANY($1)',
+      [providerIds],
+    );
+    return new Set(rows.map(({ id }) => id));
   }
 
   /** Tells every process that these orders changed. */
@@ -229,7 +313,10 @@ async function queryRows<T>(
   return (Array.isArray(result) && Array.isArray(result[0]) ? result[0] : result) as T[];
 }
 
-function outcomeRow({ from, finish, runAtMs, order = {}, seats }: StepOutcome) {
+/** Steps that carry out the refund whose turn it is. */
+const ofRefunds: ReadonlySet<OrderStep> = new Set(['RETURN', 'REFUND', 'RELEASE']);
+
+function outcomeRow({ from, finish, runAtMs, order = {}, effect }: StepOutcome) {
   return {
     order_id: from.orderId,
     step: from.step,
@@ -239,8 +326,9 @@ function outcomeRow({ from, finish, runAtMs, order = {}, seats }: StepOutcome) {
     next_step: finish?.next ?? null,
     next_attempt: finish?.nextAttempt ?? null,
     run_at: new Date(runAtMs).toISOString(),
-    generation: seats !== undefined && 'generation' in seats ? seats.generation : null,
+    generation: effect !== undefined && 'generation' in effect ? effect.generation : null,
     seen_nudges: from.nudges,
+    refund_id: ofRefunds.has(from.step) ? (from.refund?.id ?? null) : null,
     state: order.state ?? null,
     payment: order.payment ?? null,
     intent_id: order.intentId ?? null,
@@ -249,7 +337,7 @@ function outcomeRow({ from, finish, runAtMs, order = {}, seats }: StepOutcome) {
     end_reason: order.endReason ?? null,
     last_decline: order.lastDecline ?? null,
     clear_hint: order.clearHint ?? false,
-    fence: seats?.kind === 'issue' ? seats.fence : null,
+    fence: effect?.kind === 'issue' ? effect.fence : null,
   };
 }
 
@@ -268,25 +356,69 @@ async function findConflicts(manager: EntityManager, issuing: readonly StepOutco
 }
 
 function seatRows(outcomes: readonly StepOutcome[]) {
-  return outcomes.flatMap(({ from, seats }) =>
+  return outcomes.flatMap(({ from, effect }) =>
     from.lines.map(({ seat }) => ({
       order_id: from.orderId,
       event_id: from.eventId,
       seat,
       ticket_id: derivedId('ticket', from.orderId, String(seat)),
-      generation: seats?.kind === 'issue' ? seats.generation : from.generation,
-      fence: seats?.kind === 'issue' ? seats.fence : from.fence,
+      generation: effect?.kind === 'issue' ? effect.generation : from.generation,
+      fence: effect?.kind === 'issue' ? effect.fence : from.fence,
       state: from.payment === 'CAPTURED' ? 'VALID' : 'PENDING_CAPTURE',
     })),
   );
 }
 
-async function moveSeats(manager: EntityManager, outcomes: readonly StepOutcome[], now: Date): Promise<void> {
-  const issued = outcomes.filter(({ seats }) => seats?.kind === 'issue');
-  const validated = outcomes.filter(({ seats }) => seats?.kind === 'validate').map(({ from }) => from.orderId);
-  const released = outcomes
-    .filter(({ seats }) => seats?.kind === 'release' || seats?.kind === 'vacate')
-    .map(({ from }) => from.orderId);
+/** Tickets against a debt: a sale whose lines do not come out at its total is refused by the ledger. */
+const saleSql = `
+  INSERT INTO posting (order_id, kind, event_id, currency, buyer, organizer, fees, tax, posted_at)
+  SELECT o.id, 'SALE', o.event_id, o.currency, o.total_minor, -sum(l.price_minor - l.tax_minor), -sum(l.fee_minor - l.fee_tax_minor),
+         -sum(l.tax_minor + l.fee_tax_minor), $2
+  FROM orders o JOIN order_line l ON l.order_id = o.id WHERE o.id = ANY($1) AND o.total_minor > 0 GROUP BY o.id ON CONFLICT DO NOTHING`;
+
+/** The debt is paid: to the provider, or at the box office. An invoice is paid later. */
+const captureSql = `
+  WITH paid AS (
+    UPDATE orders SET captured_minor = total_minor, refunded_minor = CASE WHEN $3 THEN total_minor ELSE refunded_minor END
+    WHERE id = ANY($1) AND method <> 'INVOICE' RETURNING *)
+  INSERT INTO posting (order_id, kind, event_id, currency, buyer, clearing, cash, posted_at)
+  SELECT id, 'CAPTURE', event_id, currency, -total_minor, CASE method WHEN 'ONLINE' THEN total_minor ELSE 0 END,
+         CASE method WHEN 'CASH' THEN total_minor ELSE 0 END, $2
+  FROM paid WHERE total_minor > 0 ON CONFLICT DO NOTHING`;
+
+const settleAccountSql = `
+  WITH posted AS (
+    INSERT INTO posting (order_id, kind, event_id, currency, buyer, cash, posted_at)
+    SELECT o.id, 'CAPTURE', o.event_id, o.currency, -p.owed, p.owed, $2
+    FROM orders o CROSS JOIN LATERAL (SELECT sum(buyer) AS owed FROM posting WHERE order_id = o.id) p
+    WHERE o.id = $1 AND o.method = 'INVOICE' AND p.owed > 0 ON CONFLICT DO NOTHING RETURNING order_id, cash)
+  UPDATE orders o SET captured_minor = p.cash, version = o.version + 1 FROM posted p WHERE o.id = p.order_id`;
+
+/** A refund that failed at once is owed still: nothing was paid out, and it counts for nothing. What the bank has taken needs no paying out. */
+const payOutSql = `
+  WITH input AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS x(id uuid, state text, provider_id text, failure text)),
+  told AS (
+    UPDATE refund r SET state = i.state, provider_id = COALESCE(i.provider_id, r.provider_id), failure = i.failure,
+           settled_at = CASE WHEN i.state = 'PENDING' THEN NULL ELSE $2::timestamptz END
+    FROM input i WHERE r.id = i.id RETURNING r.*),
+  vacated AS (DELETE FROM seat_owner s USING told t WHERE s.order_id = t.order_id AND s.refund_id = t.id),
+  owed AS (UPDATE orders o SET refunded_minor = o.refunded_minor - t.amount_minor FROM told t WHERE o.id = t.order_id AND t.state = 'FAILED')
+  INSERT INTO posting (order_id, kind, ref, event_id, currency, buyer, clearing, cash, posted_at)
+  SELECT o.id, 'PAYOUT', t.id, o.event_id, o.currency, t.amount_minor, CASE o.method WHEN 'CASH' THEN 0 ELSE -t.amount_minor END,
+         CASE o.method WHEN 'CASH' THEN -t.amount_minor ELSE 0 END, $2
+  FROM told t JOIN orders o ON o.id = t.order_id
+  WHERE t.state <> 'FAILED' AND t.reason <> 'DISPUTE' AND t.amount_minor > 0 ON CONFLICT DO NOTHING`;
+
+async function takeEffect(manager: EntityManager, outcomes: readonly StepOutcome[], now: Date): Promise<void> {
+  const having = (kind: NonNullable<StepOutcome['effect']>['kind']) =>
+    outcomes.filter(({ effect }) => effect?.kind === kind);
+  const idsHaving = (kind: NonNullable<StepOutcome['effect']>['kind']) => having(kind).map(({ from }) => from.orderId);
+  const [issued, validated, owed, released] = [
+    having('issue'),
+    idsHaving('validate'),
+    idsHaving('owe'),
+    having('release'),
+  ];
   if (issued.length > 0) {
     const rows = JSON.stringify(seatRows(issued));
     await manager.query(
@@ -304,11 +436,39 @@ async function moveSeats(manager: EntityManager, outcomes: readonly StepOutcome[
        ON CONFLICT (order_id, seat_index) DO NOTHING`,
       [rows, now],
     );
+    await manager.query(saleSql, [issued.map(({ from }) => from.orderId), now]);
   }
   if (validated.length > 0) {
     await manager.query(`UPDATE ticket SET state = 'VALID' WHERE order_id = ANY($1) AND state = 'PENDING_CAPTURE'`, [
       validated,
     ]);
+    await manager.query(captureSql, [validated, now, false]);
   }
-  if (released.length > 0) await manager.query('DELETE FROM seat_owner WHERE order_id = ANY($1)', [released]);
+  if (owed.length > 0) {
+    await manager.query(captureSql, [owed, now, true]);
+    const refunds = having('owe').map(({ from: { orderId, totalMinor } }) => ({
+      id: derivedId('refund', orderId, 'LOST'),
+      order_id: orderId,
+      amount_minor: totalMinor,
+    }));
+    await manager.query(
+      `INSERT INTO refund (id, order_id, reason, amount_minor, created_at)
+       SELECT id, order_id, 'LOST', amount_minor, $2 FROM jsonb_to_recordset($1::jsonb) AS x(id uuid, order_id uuid, amount_minor int)
+       ON CONFLICT DO NOTHING`,
+      [JSON.stringify(refunds), now],
+    );
+  }
+  const paid = outcomes.flatMap(({ from, effect }) =>
+    effect?.kind === 'payOut'
+      ? [{ id: from.refund!.id, state: effect.state, provider_id: effect.providerId, failure: effect.failure }]
+      : [],
+  );
+  if (paid.length > 0) await manager.query(payOutSql, [JSON.stringify(paid), now]);
+  if (released.length === 0) return;
+  const ended = released.flatMap(({ from }) =>
+    from.refund === null || from.refund.reason === 'LOST' ? [from.orderId] : [],
+  );
+  const refunded = released.flatMap(({ from }) => from.refund?.id ?? []);
+  if (ended.length > 0) await manager.query('DELETE FROM seat_owner WHERE order_id = ANY($1)', [ended]);
+  if (refunded.length > 0) await manager.query('UPDATE refund SET done = true WHERE id = ANY($1)', [refunded]);
 }

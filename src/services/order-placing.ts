@@ -1,6 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import { inTransaction, lockInventory } from '../database/transaction.js';
 import { decodePriceList, seatTotalMinor } from '../domain/money.js';
+import type { OrderMethod } from '../domain/order-states.js';
 import { limits } from '../limits.js';
 import type { StoredHold } from '../redis/seat-holds.js';
 import { Batcher } from './batcher.js';
@@ -19,6 +20,7 @@ interface NewOrder {
   readonly hold_id: string;
   readonly generation: number;
   readonly fence: number;
+  readonly method: OrderMethod;
   readonly currency: string;
   readonly total_minor: number;
   readonly prices: string;
@@ -36,7 +38,7 @@ interface NewOrder {
 const inputSql = `
   input AS (
     SELECT * FROM jsonb_to_recordset($1::jsonb) AS x(
-      id uuid, event_id uuid, person_id text, hold_id uuid, generation int, fence bigint, currency text, total_minor int, prices text,
+      id uuid, event_id uuid, person_id text, hold_id uuid, generation int, fence bigint, method text, currency text, total_minor int, prices text,
       pay_by timestamptz, free_at timestamptz, lines jsonb)),
   present AS (SELECT i.* FROM input i JOIN inventory v ON v.event_id = i.event_id AND v.generation = i.generation),
   wanted AS (
@@ -46,8 +48,8 @@ const inputSql = `
 /** An order, its lines and its first step. One that is there already stays as it is. */
 const writtenSql = (from: string) => `
   written AS (
-    INSERT INTO orders (id, event_id, person_id, hold_id, generation, fence, state, currency, total_minor, prices, pay_by, free_at, created_at)
-    SELECT id, event_id, person_id, hold_id, generation, fence, 'PAYMENT_PREPARING', currency, total_minor, prices, pay_by, free_at, $2
+    INSERT INTO orders (id, event_id, person_id, hold_id, generation, fence, state, method, currency, total_minor, prices, pay_by, free_at, created_at)
+    SELECT id, event_id, person_id, hold_id, generation, fence, 'PAYMENT_PREPARING', method, currency, total_minor, prices, pay_by, free_at, $2
     FROM ${from} ON CONFLICT DO NOTHING RETURNING id),
   listed AS (
     INSERT INTO order_line (order_id, seat_index, category, price_minor, fee_minor)
@@ -99,9 +101,9 @@ export class OrderPlacing {
     this.#placer = new Batcher(limits.stepBatch, (orders) => this.#placeMany(orders));
   }
 
-  async place(event: PublishedEvent, hold: StoredHold, orderId: string): Promise<Bound> {
-    const order = newOrder(event, hold, orderId);
-    const bound = (await this.#placer.submit(order)).get(orderId)!;
+  async place(event: PublishedEvent, hold: StoredHold, asked: Pick<NewOrder, 'id' | 'method'>): Promise<Bound> {
+    const order = newOrder(event, hold, asked);
+    const bound = (await this.#placer.submit(order)).get(order.id)!;
     return bound === 'alone' ? this.#placeAlone(order) : bound;
   }
 
@@ -159,7 +161,7 @@ async function bindSeats(manager: EntityManager, order: NewOrder, now: Date): Pr
   if (owned.length < seats.length) throw new SeatsTaken();
 }
 
-function newOrder(event: PublishedEvent, hold: StoredHold, orderId: string): NewOrder {
+function newOrder(event: PublishedEvent, hold: StoredHold, asked: Pick<NewOrder, 'id' | 'method'>): NewOrder {
   const { currency, prices } = decodePriceList(hold.prices);
   const lines = hold.seats.map((seat) => {
     const category = event.hall.categories[seat]!;
@@ -167,12 +169,13 @@ function newOrder(event: PublishedEvent, hold: StoredHold, orderId: string): New
   });
   const payBy = new Date(hold.payByMs!);
   return {
-    id: orderId,
+    id: asked.id,
     event_id: event.ref.eventId,
     person_id: hold.owner,
     hold_id: hold.holdId,
     generation: hold.generation,
     fence: hold.fence,
+    method: asked.method,
     currency,
     total_minor: lines.reduce((sum, { price }) => sum + seatTotalMinor(price), 0),
     prices: hold.prices,

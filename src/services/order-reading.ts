@@ -1,5 +1,7 @@
 import type { DataSource } from 'typeorm';
-import { Order, OrderLine, Ticket } from '../entities/orders.js';
+import { isUuid } from '../domain/ids.js';
+import { isFinal } from '../domain/order-states.js';
+import { Order, OrderLine, Refund, Ticket } from '../entities/orders.js';
 import { limits } from '../limits.js';
 import { Batcher } from './batcher.js';
 import type { EventCatalogue, PublishedEvent } from './event-catalogue.js';
@@ -11,23 +13,40 @@ export interface OrderView {
   readonly event: PublishedEvent;
   readonly lines: readonly OrderLine[];
   readonly tickets: readonly Ticket[];
+  /** Oldest first. */
+  readonly refunds: readonly Refund[];
 }
 
 type OrderRow = Order & {
   readonly lines: readonly OrderLine[];
   readonly tickets: readonly (Omit<Ticket, 'issuedAt'> & { readonly issuedAt: string })[];
+  readonly refunds: readonly (Omit<Refund, 'createdAt' | 'settledAt'> & {
+    readonly createdAt: string;
+    readonly settledAt: string | null;
+  })[];
 };
 
 /** An order with its parts in one statement: a buyer reads the own one several times a minute. */
 function readingSql(database: DataSource): string {
-  const columnsOf = (entity: typeof Order | typeof OrderLine | typeof Ticket) => database.getMetadata(entity).columns;
-  const partsOf = (entity: typeof OrderLine | typeof Ticket) => {
+  const columnsOf = (entity: typeof Order | typeof OrderLine | typeof Ticket | typeof Refund) =>
+    database.getMetadata(entity).columns;
+  const partsOf = (entity: typeof OrderLine | typeof Ticket | typeof Refund, by: string) => {
     const pairs = columnsOf(entity).map(({ propertyName, databaseName }) => `'${propertyName}', p.${databaseName}`);
     const { tableName } = database.getMetadata(entity);
-    return `COALESCE((SELECT json_agg(json_build_object(${pairs.join(', ')}) ORDER BY p.seat_index) FROM ${tableName} p WHERE p.order_id = o.id), '[]')`;
+    return `COALESCE((SELECT json_agg(json_build_object(${pairs.join(', ')}) ORDER BY ${by}) FROM ${tableName} p WHERE p.order_id = o.id), '[]')`;
   };
   const columns = columnsOf(Order).map(({ propertyName, databaseName }) => `o.${databaseName} AS "${propertyName}"`);
-  return `SELECT ${columns.join(', ')}, ${partsOf(OrderLine)} AS lines, ${partsOf(Ticket)} AS tickets FROM orders o`;
+  return `SELECT ${columns.join(', ')}, ${partsOf(OrderLine, 'p.seat_index')} AS lines, ${partsOf(Ticket, 'p.seat_index')} AS tickets,
+    ${partsOf(Refund, 'p.created_at, p.id')} AS refunds FROM orders o`;
+}
+
+function refundOf({ createdAt, settledAt, ...refund }: OrderRow['refunds'][number]): Refund {
+  return { createdAt: new Date(createdAt), settledAt: settledAt === null ? null : new Date(settledAt), ...refund };
+}
+
+/** Whether something of an order may still change: its state, or what became of its refunds. */
+export function isAtRest({ order, refunds }: OrderView): boolean {
+  return isFinal(order.state) && refunds.every(({ done, state }) => done && state !== 'PENDING');
 }
 
 /** Orders as the ledger has them. Whoever asks while others are being read is read together with whoever asks then. */
@@ -48,7 +67,7 @@ export class OrderReading {
   }
 
   async find(id: string): Promise<OrderView | null> {
-    if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return null;
+    if (!isUuid(id)) return null;
     return (await this.#reader.submit(id)).get(id) ?? null;
   }
 
@@ -63,6 +82,12 @@ export class OrderReading {
     return this.#read('WHERE o.id = ANY($1)', [ids]);
   }
 
+  async orderOfRefund(refundId: string): Promise<string | null> {
+    if (!isUuid(refundId)) return null;
+    const refund = await this.#platform.database.getRepository(Refund).findOneBy({ id: refundId });
+    return refund?.orderId ?? null;
+  }
+
   /** The newest orders of a person, bounded. */
   ofPerson(personId: string): Promise<OrderView[]> {
     return this.#read('WHERE o.person_id = $1 ORDER BY o.created_at DESC LIMIT $2', [personId, limits.pageItems]);
@@ -70,10 +95,10 @@ export class OrderReading {
 
   async #read(where: string, parameters: readonly unknown[]): Promise<OrderView[]> {
     const rows: OrderRow[] = await this.#platform.database.query(`${this.#sql} ${where}`, [...parameters]);
-    const views = rows.map(async ({ lines, tickets, ...order }): Promise<OrderView | null> => {
+    const views = rows.map(async ({ lines, tickets, refunds, ...order }): Promise<OrderView | null> => {
       const event = await this.#events.published(order.eventId);
       const issued = tickets.map((ticket) => ({ ...ticket, issuedAt: new Date(ticket.issuedAt) }));
-      return event && { order, event, lines, tickets: issued };
+      return event && { order, event, lines, tickets: issued, refunds: refunds.map(refundOf) };
     });
     return (await Promise.all(views)).filter((view) => view !== null);
   }

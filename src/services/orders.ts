@@ -1,7 +1,7 @@
 import { inTransaction } from '../database/transaction.js';
 import { isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { derivedId } from '../domain/ids.js';
-import { isCancelable } from '../domain/order-states.js';
+import { isCancelable, isFinal, type OrderMethod } from '../domain/order-states.js';
 import { limits } from '../limits.js';
 import type { EventRef } from '../redis/keys.js';
 import { confirmCheckout, freeSeats } from '../redis/orders.js';
@@ -23,15 +23,6 @@ const cancelSql = `
   woken AS (
     UPDATE order_step s SET run_at = LEAST(s.run_at, $3) FROM asked a WHERE s.order_id = a.id AND s.finished_at IS NULL)
   SELECT id FROM asked`;
-
-/** Takes a sale back: from here on its tickets open no door, and its seats are on their way back. */
-const refundSql = `
-  WITH taken AS (
-    UPDATE orders SET state = 'REFUNDING', end_reason = COALESCE(end_reason, 'CANCELED'), version = version + 1
-    WHERE id = $1 AND state = 'COMPLETED' RETURNING id),
-  voided AS (UPDATE ticket t SET state = 'VOID' FROM taken WHERE t.order_id = taken.id),
-  opened AS (INSERT INTO order_step (order_id, step, attempt, run_at) SELECT id, 'RETURN', 1, $2 FROM taken)
-  SELECT id FROM taken`;
 
 export class Orders {
   readonly #platform: Platform;
@@ -61,11 +52,22 @@ export class Orders {
   /** Moves a hold into checkout and writes the order with its first step. Nothing here waits for the provider. */
   async startCheckout(
     viewer: Viewer,
-    input: { readonly holdId: string; readonly fence: string; readonly idempotencyKey: string },
+    input: {
+      readonly holdId: string;
+      readonly fence: string;
+      readonly method: OrderMethod;
+      readonly idempotencyKey: string;
+    },
   ): Promise<OrderView | Refusal> {
     const ids = splitHoldId(input.holdId);
     const event = ids && (await this.#events.published(ids.eventId));
     if (!ids || !event) return refuse('NOT_FOUND', { path: ['input', 'holdId'], message: 'There is no such hold.' });
+    if (input.method !== 'ONLINE' && !maySteer(viewer, event.event)) {
+      const message = "Only the event's organizer sells for cash or on account.";
+      return refuse('FORBIDDEN', { path: ['input', 'method'], message });
+    }
+    // Running checkouts of a sale that is over may finish; those of an event that does not take place may not begin.
+    if (event.event.state === 'CANCELED') return refuse('SALE_CLOSED', { path: ['input', 'holdId'] });
     const { idempotencyKey: key, ...rest } = input;
     const reused = await checkIdempotencyKey(this.#platform, viewer, { mutation: 'startCheckout', key, input: rest });
     if (reused !== null) return reused;
@@ -77,7 +79,7 @@ export class Orders {
     if (isRefusal(answer)) return answer;
     if (answer.code !== 'OK') return (await this.#ordered(viewer, orderId)) ?? refuseHoldAction(answer, input.fence);
     if (answer.hold.state !== 'CHECKOUT') return (await this.#ordered(viewer, orderId)) ?? refuseEnded(answer.hold);
-    const bound = await this.#placing.place(event, answer.hold, orderId);
+    const bound = await this.#placing.place(event, answer.hold, { id: orderId, method: input.method });
     const ref = { eventId: ids.eventId, generation: answer.hold.generation };
     if (bound === 'bound') {
       this.#ledger.wakeWorkers(['CREATE']);
@@ -120,37 +122,34 @@ export class Orders {
     return this.#reading.load(orderId);
   }
 
-  /** Gives the money of a completed order back and its seats with it, for the event's organizer. Asking again answers the same. */
-  async refund(
+  async read(viewer: Viewer, id: string): Promise<OrderView | null> {
+    const view = await this.#reading.find(id);
+    return view?.order.personId === viewer.personId ? view : null;
+  }
+
+  /** For the event's organizer: an order sold on account has been paid. Asking again answers the same. */
+  async recordPayment(
     viewer: Viewer,
     input: { readonly orderId: string; readonly idempotencyKey: string },
   ): Promise<OrderView | Refusal> {
-    const { idempotencyKey: key, orderId } = input;
+    const { orderId, idempotencyKey: key } = input;
     const view = await this.#reading.find(orderId);
     if (view === null) return refuse('NOT_FOUND', { path: ['input', 'orderId'], message: 'There is no such order.' });
     if (!maySteer(viewer, view.event.event)) {
       const message = "This order belongs to another organizer's event.";
       return refuse('FORBIDDEN', { path: ['input', 'orderId'], message });
     }
-    const reused = await checkIdempotencyKey(this.#platform, viewer, { mutation: 'refundOrder', key, input: orderId });
-    if (reused !== null) return reused;
-    const taken = await inTransaction(this.#platform.database, async (manager): Promise<unknown[]> => {
-      await lockOrders(manager, [orderId]);
-      return manager.query(refundSql, [orderId, new Date(this.#platform.clock.nowMs())]);
+    const reused = await checkIdempotencyKey(this.#platform, viewer, {
+      mutation: 'recordPayment',
+      key,
+      input: orderId,
     });
-    const now = await this.#reading.load(orderId);
-    if (taken.length === 0 && now.order.state !== 'REFUNDING' && now.order.state !== 'REFUNDED')
-      return refuse('ORDER_NOT_REFUNDABLE', { path: ['input', 'orderId'], state: now.order.state });
-    if (taken.length > 0) {
-      await this.#ledger.announce([orderId]);
-      this.#ledger.wakeWorkers(['RETURN']);
+    if (reused !== null) return reused;
+    if (view.order.method !== 'INVOICE' || !isFinal(view.order.state)) {
+      return refuse('ORDER_NOT_ON_ACCOUNT', { path: ['input', 'orderId'], state: view.order.state });
     }
-    return now;
-  }
-
-  async read(viewer: Viewer, id: string): Promise<OrderView | null> {
-    const view = await this.#reading.find(id);
-    return view?.order.personId === viewer.personId ? view : null;
+    await this.#ledger.settleAccount(orderId);
+    return this.#reading.load(orderId);
   }
 
   /** The newest orders of a person, bounded. */

@@ -21,9 +21,9 @@ interface Difference {
 const differencesSql = `
   SELECT seat, letter, o.id AS "orderId"
   FROM (SELECT i AS seat, chr(get_byte($2::bytea, i)) AS letter FROM generate_series(0, length($2::bytea) - 1) AS i) AS shown
-  LEFT JOIN seat_owner s ON s.event_id = $1 AND s.seat_index = seat AND s.state = 'ISSUED'
+  LEFT JOIN seat_owner s ON s.event_id = $1 AND s.seat_index = seat AND s.state IN ('ISSUED', 'RETURNING')
   LEFT JOIN orders o ON o.id = s.order_id
-  WHERE CASE WHEN o.id IS NULL THEN letter = 's' ELSE letter <> 's' AND NOT (letter = 'r' AND o.state = 'REFUNDING') END
+  WHERE CASE WHEN o.id IS NULL THEN letter = 's' ELSE letter <> 's' AND NOT (letter = 'r' AND s.state = 'RETURNING') END
   ORDER BY seat LIMIT ${limits.reconcileSeats}`;
 
 /**

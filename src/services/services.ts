@@ -1,5 +1,6 @@
 import type { JWK } from 'jose';
 import { Accounts } from './accounts.js';
+import { Cancellations } from './cancellations.js';
 import { Channels } from './channels.js';
 import { Draws } from './draw.js';
 import { EventCatalogue } from './event-catalogue.js';
@@ -12,8 +13,10 @@ import { OrderLedger } from './order-ledger.js';
 import { OrderReading } from './order-reading.js';
 import { Orders } from './orders.js';
 import type { Platform } from './platform.js';
+import { ProviderEvents } from './provider-events.js';
 import { Reconciler } from './reconciler.js';
 import { Recovery } from './recovery.js';
+import { Refunds } from './refunds.js';
 import { Revocations } from './revocations.js';
 import { Sales } from './sales.js';
 import { SeatHolds } from './seat-holds.js';
@@ -40,8 +43,11 @@ export interface Services {
   readonly sales: Sales;
   readonly orders: Orders;
   readonly orderFeed: OrderFeed;
+  readonly refunds: Refunds;
   readonly settlement: Settlement;
   readonly webhooks: Webhooks;
+  readonly providerEvents: ProviderEvents;
+  readonly cancellations: Cancellations;
   readonly reconciler: Reconciler;
   stop(): void;
 }
@@ -59,6 +65,8 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
   const reading = new OrderReading(platform, catalogue);
   const orders = new Orders(platform, { events: catalogue, inventory, ledger, reading });
   const orderFeed = new OrderFeed(platform, reading);
+  const events = new Events(platform, catalogue, inventory);
+  const cancellations = new Cancellations(platform, events, ledger);
   const forget = await catalogue.start();
   const stopRevocations = await revocations.start();
   await orderFeed.start();
@@ -69,7 +77,7 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
     accounts,
     catalogue,
     inventory,
-    events: new Events(platform, catalogue, inventory),
+    events,
     holds: new SeatHolds(platform, catalogue, inventory, mirrors),
     seatMaps: new SeatMaps(catalogue, mirrors),
     channels: new Channels(platform, catalogue, inventory),
@@ -79,13 +87,17 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
     sales: new Sales(platform, catalogue),
     orders,
     orderFeed,
+    refunds: new Refunds(platform, ledger, reading),
     settlement: new Settlement(platform, catalogue, inventory, ledger),
     webhooks: new Webhooks(platform, ledger),
+    providerEvents: new ProviderEvents(platform, ledger),
+    cancellations,
     reconciler: new Reconciler(platform, catalogue, inventory),
     stop: () => {
       mirrors.stop();
       stopRevocations();
       orderFeed.stop();
+      cancellations.stop();
       forget();
     },
   };

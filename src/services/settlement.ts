@@ -4,6 +4,7 @@ import {
   type IntentStatus,
   type OrderStep,
   paymentStatusOf,
+  type RefundState,
 } from '../domain/order-states.js';
 import { limits } from '../limits.js';
 import type { Intent, ProviderAnswer } from '../payments/gateway.js';
@@ -16,6 +17,9 @@ import type { Platform } from './platform.js';
 
 /** A step that cannot go on now and is to be taken again, without a change of the order. */
 class Later extends Error {}
+
+/** A step whose outcome the ledger refuses, because its money does not come out. A human has to look. */
+class Unbalanced extends Error {}
 
 /**
  * Takes the steps of orders. Each handler does its outside work first, then writes the outcome with a compare-and-set on its
@@ -61,7 +65,9 @@ export class Settlement {
     try {
       await this.#handlers[step.step](step);
     } catch (error) {
-      if (!(error instanceof Later)) {
+      if (error instanceof Unbalanced) {
+        this.#alarm(step, 'a balance does not come out; the order goes no further');
+      } else if (!(error instanceof Later)) {
         this.#platform.log.error(
           { err: error, orderId: step.orderId, step: step.step, tries: step.tries },
           'step failed, will be repeated',
@@ -85,9 +91,9 @@ export class Settlement {
     // An earlier try may have made an intent; only a first one may go without asking.
     if (confirmed === 'LOST' && step.tries === 1)
       return this.#finish(step, 'seats gone', 'RELEASE', { endReason: 'LOST' });
-    // A free order takes the same path with nothing to ask of the provider.
-    if (step.totalMinor === 0)
-      return this.#finish(step, 'nothing to pay', 'ISSUE', { state: 'ISSUING', payment: 'CAPTURED' });
+    // A free order, or one of the box office, takes the same path with nothing to ask of the provider.
+    if (step.totalMinor === 0 || step.method !== 'ONLINE')
+      return this.#finish(step, 'nothing to ask', 'ISSUE', { state: 'ISSUING', payment: 'CAPTURED' });
     const answer = await this.#platform.gateway.createIntent({
       orderId: step.orderId,
       eventId: step.eventId,
@@ -188,12 +194,12 @@ export class Settlement {
     });
     if (answer.code === 'WRONG_EPOCH') return this.#wrongEpoch(step);
     if (answer.code === 'GONE') return this.#giveBack(step);
-    const written = await this.#writer.submit({
+    const written = await this.#submit({
       from: step,
       finish: { outcome: 'issued', next: 'CAPTURE' },
       runAtMs: this.#platform.clock.nowMs(),
       order: { state: 'CONFIRMED' },
-      seats: { kind: 'issue', generation, fence: answer.fence },
+      effect: { kind: 'issue', generation, fence: answer.fence },
     });
     if (written.conflicts.has(step)) {
       await freeSeats(this.#platform.redis, order);
@@ -206,12 +212,16 @@ export class Settlement {
 
   /** The seats belong to somebody else by now: the money goes back, and the buyer is told why. */
   #giveBack(step: LeasedStep): Promise<void> {
-    if (step.totalMinor === 0)
+    if (step.totalMinor === 0 || step.method !== 'ONLINE')
       return this.#finish(step, 'seats gone', 'RELEASE', { state: 'CANCELING', endReason: 'LOST' });
-    const captured = step.payment === 'CAPTURED';
-    return this.#finish(step, 'seats gone', captured ? 'REFUND' : 'CANCEL', {
-      state: captured ? 'REFUNDING' : 'CANCELING',
-      endReason: 'LOST',
+    if (step.payment !== 'CAPTURED')
+      return this.#finish(step, 'seats gone', 'CANCEL', { state: 'CANCELING', endReason: 'LOST' });
+    return this.#write({
+      from: step,
+      finish: { outcome: 'seats gone', next: 'REFUND' },
+      runAtMs: this.#platform.clock.nowMs(),
+      order: { state: 'REFUNDING', endReason: 'LOST' },
+      effect: { kind: 'owe' },
     });
   }
 
@@ -226,28 +236,35 @@ export class Settlement {
 
   /** The tickets are void in the ledger: the seats are no longer sold, and not yet anybody's. */
   async #return(step: LeasedStep): Promise<void> {
-    const order = await this.#seats(step);
-    const answer = await returnSeats(this.#platform.redis, {
-      ...order,
-      person: step.personId,
-      seats: step.lines.map((line) => line.seat),
-      prices: step.prices,
-      revenue: revenueOf(step),
-    });
-    if (answer === 'WRONG_EPOCH') return this.#wrongEpoch(step);
-    // A free order has no money that could go back.
-    if (step.totalMinor === 0) return this.#vacate(step, 'nothing to pay back');
-    return this.#finish(step, answer, 'REFUND');
+    const refund = step.refund!;
+    if (refund.seats.length > 0) {
+      const order = await this.#seats(step);
+      const answer = await returnSeats(this.#platform.redis, {
+        person: step.personId,
+        seats: refund.seats,
+        prices: step.prices,
+        revenue: revenueOf(step, new Set(refund.seats)),
+        backHoldId: refund.id,
+        ...order,
+      });
+      if (answer === 'WRONG_EPOCH') return this.#wrongEpoch(step);
+    }
+    return this.#finish(step, 'seats taken back', 'REFUND');
   }
 
   /** The money is on its way back: the ledger gives the seats up, then Redis does. In this order nobody is sold a seat the ledger still keeps. */
-  #vacate(step: LeasedStep, outcome: string): Promise<void> {
+  #payOut(
+    step: LeasedStep,
+    given: { readonly state: RefundState; readonly id: string | null; readonly failure: string | null },
+  ): Promise<void> {
+    const { state, id, failure } = given;
+    if (state === 'FAILED') this.#alarm(step, `a refund has failed, its money is owed still: ${failure}`);
     return this.#write({
       from: step,
-      finish: { outcome, next: 'RELEASE' },
+      finish: { outcome: `${id ?? 'without the provider'} ${state}`, next: 'RELEASE' },
       runAtMs: this.#platform.clock.nowMs(),
-      order: { payment: 'REFUNDED' },
-      seats: { kind: 'vacate' },
+      ...(step.state === 'REFUNDING' && { order: { payment: 'REFUNDED' as const } }),
+      effect: { kind: 'payOut', state, providerId: id, failure },
     });
   }
 
@@ -270,7 +287,7 @@ export class Settlement {
       finish: { outcome: 'captured', next: null },
       runAtMs: this.#platform.clock.nowMs(),
       order: { state: 'COMPLETED', payment: 'CAPTURED', wipeSecret: true },
-      seats: { kind: 'validate' },
+      effect: { kind: 'validate' },
     });
   }
 
@@ -284,29 +301,71 @@ export class Settlement {
   }
 
   async #refund(step: LeasedStep): Promise<void> {
-    const answer = await this.#platform.gateway.refundIntent(step.intentId!, idempotencyKey(step));
-    if (answer.kind === 'ok') return this.#vacate(step, answer.value.refundId);
-    if (answer.kind === 'refused' && answer.code === 'charge_already_refunded')
-      return this.#vacate(step, answer.reason);
+    const { id, amountMinor, state, providerId } = step.refund!;
+    // Made at the provider, or taken by the bank: it is there already.
+    if (providerId !== null) return this.#payOut(step, { state, id: providerId, failure: null });
+    if (amountMinor === 0 || step.method !== 'ONLINE')
+      return this.#payOut(step, { state: 'SUCCEEDED', id: null, failure: null });
+    if (this.#tooOld(step)) return this.#findRefund(step, 'too old to be repeated');
+    const answer = await this.#platform.gateway.createRefund({
+      intentId: step.intentId!,
+      refundId: id,
+      amountMinor,
+      idempotencyKey: idempotencyKey(step),
+    });
+    if (answer.kind === 'ok') return this.#payOut(step, answer.value);
     if (answer.kind === 'unknown') return this.#again(step, answer);
-    this.#alarm(step, `money without tickets, refund refused: ${answer.reason}`);
-    // This answer is stored under this attempt's key. Another attempt cannot pay back twice: the provider refuses more than was charged.
-    return this.#finish(step, answer.reason, 'REFUND', {}, this.#backoffMs(step.attempt));
+    return this.#findRefund(step, answer.reason);
+  }
+
+  /** The answer under this attempt's key says nothing of the refund, or that it cannot be: look for it before another attempt goes out. */
+  async #findRefund(step: LeasedStep, reason: string): Promise<void> {
+    const found = await this.#platform.gateway.listRefunds(step.intentId!);
+    if (found.kind !== 'ok') return this.#again(step, found);
+    const { id, amountMinor } = step.refund!;
+    const made = found.value.find(({ refundId, state }) => refundId === id && state !== 'FAILED');
+    if (made !== undefined) return this.#payOut(step, made);
+    // Somebody has paid the same back at the provider, and its event has not come yet.
+    const known = await this.#ledger.knownRefunds(found.value.map((refund) => refund.id));
+    const same = found.value.find(
+      (refund) =>
+        refund.refundId === null &&
+        refund.amountMinor === amountMinor &&
+        refund.state !== 'FAILED' &&
+        !known.has(refund.id),
+    );
+    if (same !== undefined) return this.#payOut(step, same);
+    this.#alarm(step, `money to be given back, refund refused: ${reason}`);
+    return this.#finish(step, reason, 'REFUND', {}, this.#backoffMs(step.attempt));
   }
 
   async #release(step: LeasedStep): Promise<void> {
     const order = await this.#seats(step);
-    if ((await freeSeats(this.#platform.redis, order)) === 'WRONG_EPOCH') return this.#wrongEpoch(step);
-    const state = step.payment === 'REFUNDED' ? 'REFUNDED' : endOf(step, this.#platform.clock.nowMs());
-    const written = await this.#writer.submit({
+    const { refund } = step;
+    if (refund === null && step.state === 'COMPLETED')
+      return this.#write({
+        from: step,
+        finish: { outcome: 'nothing to release', next: null },
+        runAtMs: this.#platform.clock.nowMs(),
+      });
+    const back = refund !== null && refund.seats.length > 0 ? { ...order, holdId: refund.id } : order;
+    // A refund without places, of an order that keeps its tickets, has none to give back.
+    const has = refund === null || refund.reason === 'LOST' || refund.seats.length > 0;
+    if (has && (await freeSeats(this.#platform.redis, back)) === 'WRONG_EPOCH') return this.#wrongEpoch(step);
+    const written = await this.#submit({
       from: step,
       finish: { outcome: 'released', next: null },
       runAtMs: this.#platform.clock.nowMs(),
-      order: { state, wipeSecret: true },
-      seats: { kind: 'release', generation: order.ref.generation },
+      order: this.#endingOf(step),
+      effect: { kind: 'release', generation: order.ref.generation },
     });
     // A rebuild has meanwhile taken the seats from the ledger, where they were still this order's: give those back.
     if (!written.done.has(step)) throw new Later();
+  }
+
+  #endingOf(step: LeasedStep): NonNullable<StepOutcome['order']> {
+    if (step.payment === 'REFUNDED') return { state: 'REFUNDED', wipeSecret: true };
+    return step.refund === null ? { state: endOf(step, this.#platform.clock.nowMs()), wipeSecret: true } : {};
   }
 
   async #seats(step: LeasedStep): Promise<OrderSeats> {
@@ -336,7 +395,13 @@ export class Settlement {
   }
 
   async #write(outcome: StepOutcome): Promise<void> {
-    await this.#writer.submit(outcome);
+    await this.#submit(outcome);
+  }
+
+  async #submit(outcome: StepOutcome): Promise<Written> {
+    const written = await this.#writer.submit(outcome);
+    if (written.unbalanced.has(outcome.from)) throw new Unbalanced();
+    return written;
   }
 
   /** Takes the same attempt again later. */
@@ -371,10 +436,11 @@ function idempotencyKey(step: LeasedStep): string {
   return `${step.orderId}:${step.step}:${step.attempt}`;
 }
 
-/** Minor units by category. */
-function revenueOf(step: LeasedStep): Map<number, number> {
+/** Minor units by category, of all seats or of some. */
+function revenueOf(step: LeasedStep, seats?: ReadonlySet<number>): Map<number, number> {
   const revenue = new Map<number, number>();
-  for (const line of step.lines) revenue.set(line.category, (revenue.get(line.category) ?? 0) + line.minor);
+  for (const { seat, category, minor } of step.lines)
+    if (seats?.has(seat) !== false) revenue.set(category, (revenue.get(category) ?? 0) + minor);
   return revenue;
 }
 

@@ -14,14 +14,15 @@ const decisive: ReadonlySet<IntentStatus> = new Set(['requires_capture', 'succee
 /**
  * Stores each event once and turns it into a hint in the same statement. An event counts only for the intent the order has; before the
  * intent is stored it is merely a reason to ask. A decline is written down for the buyer to see while the order is unpaid; it changes no
- * state. `DISTINCT` because one batch may carry several copies of one event.
+ * state. What it says of refunds and disputes is left to a job. `DISTINCT` because one batch may carry several copies of one event.
  */
 const storeSql = `
   WITH input AS (
     SELECT * FROM jsonb_to_recordset($1::jsonb)
-    AS x(id text, type text, order_id uuid, intent_id text, rank int, decisive boolean, decline text)),
+    AS x(id text, type text, order_id uuid, intent_id text, rank int, decisive boolean, decline text, payload jsonb)),
   stored AS (
-    INSERT INTO webhook_event (id, type, order_id, received_at) SELECT DISTINCT ON (id) id, type, order_id, $2 FROM input
+    INSERT INTO webhook_event (id, type, order_id, payload, due_at, received_at)
+    SELECT DISTINCT ON (id) id, type, order_id, payload, CASE WHEN payload IS NOT NULL THEN $2::timestamptz END, $2 FROM input
     ON CONFLICT (id) DO NOTHING RETURNING id, order_id),
   news AS (
     SELECT o.id AS order_id, max(i.rank) FILTER (WHERE o.intent_id IS NOT NULL) AS rank, bool_or(i.decisive) AS decisive,
@@ -44,11 +45,17 @@ export class Webhooks {
   readonly #platform: Platform;
   readonly #ledger: OrderLedger;
   readonly #store: Batcher<ProviderEvent, void>;
+  #onJob: () => void = () => {};
 
   constructor(platform: Platform, ledger: OrderLedger) {
     this.#platform = platform;
     this.#ledger = ledger;
     this.#store = new Batcher(limits.stepBatch, (events) => this.#write(events));
+  }
+
+  /** Calls back when something has come that a job takes care of. */
+  onJob(listener: () => void): void {
+    this.#onJob = listener;
   }
 
   /** Answers false when the provider did not sign this. Resolves once the event is stored for good. */
@@ -60,7 +67,13 @@ export class Webhooks {
   }
 
   async #write(events: readonly ProviderEvent[]): Promise<void> {
-    const rows = events.map(({ id, type, intent }) => ({
+    // Whatever happens in another's account is none of our business, but stored like everything else.
+    const judged = events.map(({ own, intent, changed, ...event }) => ({
+      intent: own ? intent : null,
+      changed: own ? changed : null,
+      ...event,
+    }));
+    const rows = judged.map(({ id, type, intent, changed }) => ({
       id,
       type,
       order_id: intent?.orderId && isUuid(intent.orderId) ? intent.orderId : null,
@@ -68,6 +81,7 @@ export class Webhooks {
       rank: intent === null ? 0 : hintRanks.indexOf(intent.status) + 1,
       decisive: intent !== null && decisive.has(intent.status),
       decline: type === 'payment_intent.payment_failed' ? (intent?.lastDecline ?? 'declined') : null,
+      payload: changed,
     }));
     const now = new Date(this.#platform.clock.nowMs());
     const store = (manager: EntityManager) =>
@@ -88,5 +102,6 @@ export class Webhooks {
     const declined = told.filter(({ declines }) => Number(declines) > 0).map(({ id }) => id);
     if (declined.length > 0) await this.#ledger.announce(declined);
     if (told.some((order) => order.decisive)) this.#ledger.wakeWorkers(['SETTLE']);
+    if (judged.some(({ changed }) => changed !== null)) this.#onJob();
   }
 }

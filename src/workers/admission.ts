@@ -1,3 +1,4 @@
+import { Not } from 'typeorm';
 import { Event } from '../entities/events.js';
 import { limits } from '../limits.js';
 import type { PublishedEvent } from '../services/event-catalogue.js';
@@ -22,7 +23,7 @@ export function startAdmission(platform: Platform, parts: AdmissionParts): Loop 
     if (elapsedMs - listedAtMs < limits.mirrorCheckMs && published.length > 0) return;
     const rows = await platform.database.getRepository(Event).find({
       select: { id: true },
-      where: [{ state: 'PUBLISHED' }, { state: 'CLOSED' }],
+      where: { state: Not('DRAFT') },
       order: { startsAt: 'DESC' },
       take: limits.openEvents,
     });

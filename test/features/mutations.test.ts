@@ -119,7 +119,9 @@ describe.each(mutations.map(({ name }) => name))('%s refuses, typed and without 
     const before = await digest();
     const wrong = (field: GraphQLInputField): unknown => {
       const type = isNonNullType(field.type) ? field.type.ofType : field.type;
-      return isListType(type) || isInputObjectType(type) ? 'text' : { an: 'object' };
+      // One value stands for a list of it: a list of lists never does.
+      if (isListType(type)) return [['text']];
+      return isInputObjectType(type) ? 'text' : { an: 'object' };
     };
     const fields = Object.values(inputType.getFields());
     const required = fields.filter((field) => isNonNullType(field.type) && field.defaultValue === undefined);

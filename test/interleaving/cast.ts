@@ -81,7 +81,8 @@ async function buyer(scene: Scene, { buyer: number, slot, seats, payment }: Of<'
     const holdId = holdGlobalId(eventId, held.hold.holdId);
     const orderId = derivedId('order', eventId, held.hold.holdId);
     world.orders.set(number, orderId);
-    const checkout = { holdId, fence: fenceText(held.hold), idempotencyKey: `checkout-${claim}` };
+    const idempotencyKey = `checkout-${claim}`;
+    const checkout = { holdId, fence: fenceText(held.hold), method: 'ONLINE' as const, idempotencyKey };
     await scheduler.pause('goes to checkout');
     const started = await ask(scene, slot, ({ orders }) => orders.startCheckout(viewer, checkout));
     if (started === null || isRefusal(started)) continue;
@@ -149,8 +150,8 @@ async function refund(scene: Scene, { buyer: number, slot }: Of<'refund'>): Prom
     ['CONFIRMED', 'COMPLETED'].includes(world.states.get(orderId()) ?? ''),
   );
   await scheduler.pause('refunds', () => world.states.get(orderId()) === 'COMPLETED');
-  const request = { orderId: orderId(), idempotencyKey: 'refund' };
-  await ask(scene, slot, ({ orders }) => orders.refund(world.organizer, request));
+  const request = { orderId: orderId(), seatIds: null, idempotencyKey: 'refund' };
+  await ask(scene, slot, ({ refunds }) => refunds.refund(world.organizer, request));
 }
 
 /** Delivers events of an order as they are by then: some never, some twice, in any order. */

@@ -48,7 +48,14 @@ export function gateProvider(stage: Stage, world: World): PaymentGateway {
     retrieveIntent: (id) => call('retrieve', () => gateway.retrieveIntent(id)),
     captureIntent: (id, key) => call('capture', () => gateway.captureIntent(id, keyed(key, `capture ${id}`))),
     cancelIntent: (id, key) => call('cancel', () => gateway.cancelIntent(id, keyed(key, `cancel ${id}`))),
-    refundIntent: (id, key) => call('refund', () => gateway.refundIntent(id, keyed(key, `refund ${id}`))),
+    createRefund: (request) => {
+      const { intentId, amountMinor, idempotencyKey } = request;
+      const key = keyed(idempotencyKey, `refund ${amountMinor} of ${intentId}`);
+      return call('refund', () => gateway.createRefund({ ...request, idempotencyKey: key }));
+    },
+    retrieveRefund: (id) => call('retrieve', () => gateway.retrieveRefund(id)),
+    listRefunds: (id) => call('list', () => gateway.listRefunds(id)),
+    retrieveDispute: (id) => call('retrieve', () => gateway.retrieveDispute(id)),
     // The provider's clock is the real one.
     findIntent: (orderId) => call('list', () => gateway.findIntent(orderId + world.suffix, sinceMs)),
     readWebhook: (body, signature) => gateway.readWebhook(body, signature),

@@ -6,6 +6,7 @@ import { OrderReading } from '../../src/services/order-reading.js';
 import { Orders } from '../../src/services/orders.js';
 import type { Platform } from '../../src/services/platform.js';
 import { Reconciler } from '../../src/services/reconciler.js';
+import { Refunds } from '../../src/services/refunds.js';
 import { SeatHolds } from '../../src/services/seat-holds.js';
 import { Settlement } from '../../src/services/settlement.js';
 import { Webhooks } from '../../src/services/webhooks.js';
@@ -52,6 +53,7 @@ export class Process implements Mortal {
   readonly inventory: InventoryService;
   readonly holds: SeatHolds;
   readonly orders: Orders;
+  readonly refunds: Refunds;
   readonly settlement: Settlement;
   readonly webhooks: Webhooks;
   readonly reconciler: Reconciler;
@@ -77,6 +79,7 @@ export class Process implements Mortal {
     const { catalogue, inventory } = this;
     const reading = new OrderReading(this.platform, catalogue);
     this.orders = new Orders(this.platform, { events: catalogue, inventory, ledger, reading });
+    this.refunds = new Refunds(this.platform, ledger, reading);
     this.settlement = new Settlement(this.platform, this.catalogue, this.inventory, ledger);
     this.webhooks = new Webhooks(this.platform, ledger);
     this.reconciler = new Reconciler(this.platform, this.catalogue, this.inventory);

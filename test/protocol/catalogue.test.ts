@@ -132,6 +132,7 @@ const inside = new Set(
    presenceBatch presenceEveryMs processLeaseMs providerCallsPerEndpointPerSecond providerCallsPerSecond providerInFlight
    providerTimeoutMs redisCommandMs redisConnectMs socketSweepMs stepBatch stepLeaseMs stepGatherMs stepPollMs stepRetryMaxMs
    stepRetryMs shoppersPerSeat rebuildRetryMs restoreBatch lineNumbers channelSeats mailConnections mailTimeoutMs mailAttempts mailRetryMs
+   cancellationBatch cancellationUnfinished cancellationEveryMs cancellationWatchMs providerEvents providerEventMs providerEventTries providerEventPollMs
    mailQueue preparedStatements revocations sweepEveryMs sweepHolds listenBacklog admitAtJoinAhead tokenCacheEntries tokenLength webhookBytes webhookToleranceSeconds`.split(
     /\s+/,
   ),

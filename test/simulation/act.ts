@@ -129,7 +129,16 @@ async function actOnOrder(
     case 'sell':
       return { code: await markSold(redis, { ...seated, person, revenue: revenueOf(world, seats) }) };
     case 'return':
-      return { code: await returnSeats(redis, { ...seated, person, seats, prices, revenue: revenueOf(world, seats) }) };
+      return {
+        code: await returnSeats(redis, {
+          ...seated,
+          backHoldId: seated.holdId,
+          person,
+          seats,
+          prices,
+          revenue: revenueOf(world, seats),
+        }),
+      };
     case 'free':
       return { code: await freeSeats(redis, seated) };
   }

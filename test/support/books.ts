@@ -19,7 +19,10 @@ export interface LedgerOrder {
   readonly id: string;
   readonly state: string;
   readonly payment: string;
+  readonly method: string;
   readonly totalMinor: number;
+  readonly capturedMinor: number;
+  readonly refundedMinor: number;
   readonly clientSecret: string | null;
 }
 
@@ -37,8 +40,8 @@ export async function readSeats({
 
 export function readOrders({ sql, eventId }: Books): Promise<LedgerOrder[]> {
   return sql(
-    `SELECT id, state, payment, total_minor AS "totalMinor", client_secret AS "clientSecret" FROM orders WHERE event_id = $1
-     ORDER BY created_at`,
+    `SELECT id, state, payment, method, total_minor AS "totalMinor", captured_minor AS "capturedMinor", refunded_minor AS "refundedMinor",
+            client_secret AS "clientSecret" FROM orders WHERE event_id = $1 ORDER BY created_at`,
     [eventId],
   );
 }
@@ -54,13 +57,33 @@ export async function expectSeatsAddUp(books: Books): Promise<void> {
   expect(Object.values(counts).reduce((sum, count) => sum + count)).toBe(status.length);
 }
 
+interface Accounts {
+  readonly buyer: number;
+  readonly clearing: number;
+  readonly cash: number;
+  readonly organizer: number;
+  readonly fees: number;
+  readonly tax: number;
+}
+const noBalance: Accounts = { buyer: 0, clearing: 0, cash: 0, organizer: 0, fees: 0, tax: 0 };
+
+/** What each order's postings come to. */
+async function readAccounts({ sql, eventId }: Books): Promise<Map<string, Accounts>> {
+  const names = Object.keys(noBalance);
+  const rows = await sql<Accounts & { order: string }>(
+    `SELECT order_id AS order, ${names.map((name) => `sum(${name})::int AS ${name}`).join(', ')} FROM posting WHERE event_id = $1 GROUP BY order_id`,
+    [eventId],
+  );
+  return new Map(rows.map(({ order, ...accounts }) => [order, accounts]));
+}
+
 /**
  * Every order of the event has ended, either with its tickets and its money captured once, or without tickets and nothing charged; seats,
  * ledger and tickets name the same owners.
  */
 export async function expectBooksBalance(books: Books): Promise<void> {
   const { sql, redis, provider, eventId } = books;
-  const [orders, intents, owners, tickets, seats] = await Promise.all([
+  const [orders, intents, owners, tickets, seats, accounts] = await Promise.all([
     readOrders(books),
     provider.intents(),
     sql<{ seat: number; order: string; state: string }>(
@@ -72,11 +95,14 @@ export async function expectBooksBalance(books: Books): Promise<void> {
       [eventId],
     ),
     readSeats(books),
+    readAccounts(books),
   ]);
   const finalStates = ['COMPLETED', 'CANCELED', 'EXPIRED', 'LOST', 'REFUNDED'];
   for (const order of orders) {
     const own = intents.filter(({ metadata }) => metadata.order_id === order.id);
     const sold = order.state === 'COMPLETED';
+    const balance = accounts.get(order.id) ?? noBalance;
+    const keeps = order.capturedMinor - order.refundedMinor;
     expect({
       ended: finalStates.includes(order.state),
       secret: order.clientSecret,
@@ -84,14 +110,21 @@ export async function expectBooksBalance(books: Books): Promise<void> {
       kept: own.reduce((sum, intent) => sum + intent.amount_received - intent.amount_refunded, 0),
       capturable: own.reduce((sum, intent) => sum + intent.amount_capturable, 0),
       captured: own.filter(({ amount_received }) => amount_received > 0).length,
+      owed: balance.buyer,
+      booked: balance.clearing,
+      earned: 0 - balance.organizer - balance.fees - balance.tax,
     }).toEqual({
       ended: true,
       secret: null,
       tickets: sold,
-      kept: sold ? order.totalMinor : 0,
+      kept: order.method === 'ONLINE' ? keeps : 0,
       capturable: 0,
-      captured: sold || order.state === 'REFUNDED' ? 1 : 0,
+      captured: order.method === 'ONLINE' && order.capturedMinor > 0 ? 1 : 0,
+      owed: 0,
+      booked: order.method === 'ONLINE' ? keeps : 0,
+      earned: keeps,
     });
+    if (!sold && order.state !== 'REFUNDED') expect(order.capturedMinor).toBe(0);
   }
   expect(owners.map((owner) => ({ ...owner, state: owner.state === 'ISSUED' ? 'VALID' : owner.state }))).toEqual(
     tickets,
@@ -99,12 +132,15 @@ export async function expectBooksBalance(books: Books): Promise<void> {
   const soldSeats = [...seats.status].flatMap((letter, index) => (letter === 's' ? [index] : []));
   expect(soldSeats).toEqual(tickets.map(({ seat }) => seat));
   const sums = await redis.hgetall((await presentKeys(redis, eventId)).counts);
+  const [{ worth }] = (await sql<{ worth: number }>(
+    `SELECT COALESCE(sum(l.price_minor + l.fee_minor), 0)::int AS worth FROM order_line l JOIN ticket t ON t.order_id = l.order_id AND t.seat_index = l.seat_index
+     WHERE t.event_id = $1 AND t.state <> 'VOID'`,
+    [eventId],
+  )) as [{ worth: number }];
   const revenue = Object.entries(sums).reduce(
     (sum, [f, minor]) => sum + (f.endsWith(':revenue') ? Number(minor) : 0),
     0,
   );
-  expect(revenue).toBe(
-    orders.reduce((sum, { state, totalMinor }) => sum + (state === 'COMPLETED' ? totalMinor : 0), 0),
-  );
+  expect(revenue).toBe(worth);
   await expectSeatsAddUp(books);
 }

@@ -353,6 +353,21 @@ export const refusals: Record<string, { readonly valid: Input; readonly cases: r
       ['a draft', 'organizer', (w) => ({ eventId: w.draft.id }), 'INVALID_INPUT', 'input.eventId'],
     ],
   },
+  cancelEvent: {
+    valid: (w) => ({ eventId: w.open.eventId }),
+    cases: [
+      ...eventActions(),
+      ['a draft', 'organizer', (w) => ({ eventId: w.draft.id }), 'INVALID_INPUT', 'input.eventId'],
+    ],
+  },
+  stopCancellation: {
+    valid: (w) => ({ eventId: w.open.eventId }),
+    cases: [
+      ...eventActions(),
+      ['an event that takes place', 'organizer', (w) => ({ eventId: w.open.eventId }), 'NOT_FOUND', 'input.eventId'],
+    ],
+  },
+  updateReturns: { valid: (w) => ({ eventId: w.open.eventId }), cases: eventActions() },
   joinQueue: {
     valid: (w) => ({ eventId: w.open.eventId }),
     cases: [
@@ -475,6 +490,13 @@ export const refusals: Record<string, { readonly valid: Input; readonly cases: r
       ['a sale that is over', 'owner', on((w) => w.heldInClosed), 'SALE_CLOSED', 'input.holdId'],
       ['nobody admitted', 'owner', on((w) => w.heldInWaiting), 'NOT_ADMITTED', 'input.holdId'],
       [
+        'a buyer who wants to pay in cash',
+        'owner',
+        (w) => ({ ...on(held)(w), method: 'CASH' }),
+        'FORBIDDEN',
+        'input.method',
+      ],
+      [
         'the key of another checkout',
         'owner',
         (w) => ({ ...on(held)(w), idempotencyKey: w.checkoutKey }),
@@ -527,6 +549,55 @@ export const refusals: Record<string, { readonly valid: Input; readonly cases: r
         'organizer',
         (w) => ({ orderId: w.order.id, idempotencyKey: newKey() }),
         'ORDER_NOT_REFUNDABLE',
+        'input.orderId',
+      ],
+      ...badKeys('organizer', (w) => ({ orderId: w.completed.id })),
+    ],
+  },
+  returnTickets: {
+    valid: (w) => ({ orderId: w.completed.id, idempotencyKey: newKey() }),
+    cases: [
+      ...unknownIds('owner', 'input.orderId', (orderId) => ({ orderId, idempotencyKey: newKey() })),
+      [
+        "somebody else's order",
+        'other',
+        (w) => ({ orderId: w.completed.id, idempotencyKey: newKey() }),
+        'FORBIDDEN',
+        'input.orderId',
+      ],
+      [
+        'an event that lets nobody do so',
+        'owner',
+        (w) => ({ orderId: w.completed.id, idempotencyKey: newKey() }),
+        'RETURNS_CLOSED',
+        'input.orderId',
+      ],
+      ...badKeys('owner', (w) => ({ orderId: w.completed.id })),
+    ],
+  },
+  retryRefund: {
+    valid: () => ({ refundId: nowhere, idempotencyKey: newKey() }),
+    cases: [
+      ...unknownIds('organizer', 'input.refundId', (refundId) => ({ refundId, idempotencyKey: newKey() })),
+      ...badKeys('organizer', () => ({ refundId: nowhere })),
+    ],
+  },
+  recordPayment: {
+    valid: (w) => ({ orderId: w.completed.id, idempotencyKey: newKey() }),
+    cases: [
+      ...unknownIds('organizer', 'input.orderId', (orderId) => ({ orderId, idempotencyKey: newKey() })),
+      [
+        'its buyer',
+        'owner',
+        (w) => ({ orderId: w.completed.id, idempotencyKey: newKey() }),
+        'FORBIDDEN',
+        'input.orderId',
+      ],
+      [
+        'an order paid online',
+        'organizer',
+        (w) => ({ orderId: w.completed.id, idempotencyKey: newKey() }),
+        'ORDER_NOT_ON_ACCOUNT',
         'input.orderId',
       ],
       ...badKeys('organizer', (w) => ({ orderId: w.completed.id })),
