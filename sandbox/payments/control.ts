@@ -1,5 +1,8 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { addFaultRoutes } from './control-faults.js';
+import { addMoneyRoutes } from './control-money.js';
+import { addWebhookRoutes } from './control-webhooks.js';
 import { type Form, type Gate, renderRefusal } from './gate.js';
 import { completeAuthentication } from './intents.js';
 import { authenticatedPage, authenticationPage, homePage } from './pages.js';
@@ -12,7 +15,10 @@ import type { World } from './world.js';
 
 const intentsPerChunk = 500;
 
-/** What is not the provider's API: settings, counts, the auditor's listing, the bank's page and the home page. */
+/**
+ * What is not the provider's API: settings, counts, the auditor's listings, the bank's page and the home page; in files of their own, faults,
+ * what sellers, banks and time do to money, and what becomes of webhooks.
+ */
 export function addControlRoutes(app: FastifyInstance, world: World, gate: Gate, webhooks: Webhooks): void {
   app.get('/', (_request, reply) => reply.type('text/html').send(homePage(world.settings)));
   app.get('/_sandbox/settings', () => world.settings);
@@ -22,6 +28,10 @@ export function addControlRoutes(app: FastifyInstance, world: World, gate: Gate,
   app.get('/_sandbox/intents', (_request, reply) =>
     reply.type('application/json').send(Readable.from(intentChunks(world))),
   );
+  app.get('/_sandbox/balance', () => balanceSums(world));
+  addFaultRoutes(app, world);
+  addMoneyRoutes(app, world);
+  addWebhookRoutes(app, world, webhooks);
   app.get<{ Params: { id: string } }>('/_sandbox/3ds/:id', (request, reply) => {
     const intent = world.store.intents.get(request.params.id);
     if (intent === undefined) return reply.code(404).send({ error: { message: 'unknown payment' } });
@@ -47,12 +57,35 @@ function summary(world: World, gate: Gate, webhooks: Webhooks): unknown {
     intents: store.intents.size,
     intentsByStatus: store.intentsByStatus,
     refunds: store.refunds.size,
+    disputes: store.disputes.size,
+    balanceTransactions: store.balance.size,
     events: store.events.size,
     idempotencyKeys: store.keys.size,
     webhooksPending: store.pendingEvents.size,
+    webhooksHeld: webhooks.held,
     webhooks: webhooks.counts,
     api: gate.counts,
   };
+}
+
+interface Sum {
+  count: number;
+  amount: number;
+  fee: number;
+}
+
+/** What all movements come to, by currency and what they were about. */
+function balanceSums(world: World): Record<string, Record<string, Sum>> {
+  const sums: Record<string, Record<string, Sum>> = {};
+  for (const { currency, category, amount, fee } of world.store.balance.oldestFirst()) {
+    sums[currency] ??= {};
+    sums[currency][category] ??= { count: 0, amount: 0, fee: 0 };
+    const sum = sums[currency][category];
+    sum.count += 1;
+    sum.amount += amount;
+    sum.fee += fee;
+  }
+  return sums;
 }
 
 /** In pieces: half a million intents as one text would stop everything else for seconds. */

@@ -1,86 +1,83 @@
+import { bookEndpoints } from './book-endpoints.js';
+import { chargeRefusal } from './currencies.js';
+import { type Call, type Endpoint, listed, showList } from './endpoint.js';
+import { expanded } from './expand.js';
 import { cancelIntent, captureIntent, confirmIntent, createIntent, type NewIntent } from './intents.js';
-import type { Page, PageQuery } from './ledger.js';
-import { maximumCharge, minimumCharge } from './methods.js';
-import { ParamReader, type Params } from './params.js';
-import type { Cause, IntentRecord, RefundRecord } from './records.js';
-import { createRefund } from './refunds.js';
-import { badParameter, done, missingResource, type Outcome, refused } from './refusals.js';
-import { renderIntent, renderPublicIntent, renderRefund } from './render.js';
+import { knownTypes, takesHold } from './methods.js';
+import { ParamReader } from './params.js';
+import type { IntentRecord } from './records.js';
+import { badParameter, done, missingResource, type Outcome, type Refusal, refused } from './refusals.js';
+import { renderIntent, renderPublicIntent } from './render.js';
+import { offeredTypes } from './render-methods.js';
 import type { World } from './world.js';
 
-/** One call, past authentication and quota. */
-export interface Call {
-  readonly params: Params;
-  /** From the path, '' where it has none. */
-  readonly id: string;
-  readonly publishable: boolean;
-  readonly cause: Cause;
-}
-
-export interface Endpoint {
-  readonly method: 'GET' | 'POST';
-  readonly path: string;
-  /** Whether a buyer may call it with a publishable key and the intent's client secret. */
-  readonly publishable: boolean;
-  /** Answers the JSON of a 200, or a refusal. */
-  readonly handle: (world: World, call: Call) => Outcome<string>;
-}
-
-const expandableOfIntent = ['latest_charge'];
-const expandableOfRefund = ['payment_intent'];
-const listed = ['limit', 'starting_after', 'ending_before', 'created', 'expand'];
+const expandableOfIntent = ['latest_charge', 'latest_charge.balance_transaction'];
 const everyone = (): boolean => true;
 
 export const endpoints: readonly Endpoint[] = [
-  { method: 'POST', path: '/v1/payment_intents', publishable: false, handle: create },
-  { method: 'GET', path: '/v1/payment_intents', publishable: false, handle: listIntents },
-  { method: 'GET', path: '/v1/payment_intents/:id', publishable: true, handle: retrieve },
-  { method: 'POST', path: '/v1/payment_intents/:id/confirm', publishable: true, handle: confirm },
-  { method: 'POST', path: '/v1/payment_intents/:id/capture', publishable: false, handle: capture },
-  { method: 'POST', path: '/v1/payment_intents/:id/cancel', publishable: false, handle: cancel },
-  { method: 'POST', path: '/v1/refunds', publishable: false, handle: refund },
-  { method: 'GET', path: '/v1/refunds', publishable: false, handle: listRefunds },
-  { method: 'GET', path: '/v1/refunds/:id', publishable: false, handle: retrieveRefund },
-  { method: 'GET', path: '/v1/events', publishable: false, handle: listEvents },
-  { method: 'GET', path: '/v1/events/:id', publishable: false, handle: retrieveEvent },
+  { name: 'create', method: 'POST', path: '/v1/payment_intents', publishable: false, handle: create },
+  { name: 'list', method: 'GET', path: '/v1/payment_intents', publishable: false, handle: list },
+  { name: 'retrieve', method: 'GET', path: '/v1/payment_intents/:id', publishable: true, handle: retrieve },
+  { name: 'confirm', method: 'POST', path: '/v1/payment_intents/:id/confirm', publishable: true, handle: confirm },
+  { name: 'capture', method: 'POST', path: '/v1/payment_intents/:id/capture', publishable: false, handle: capture },
+  { name: 'cancel', method: 'POST', path: '/v1/payment_intents/:id/cancel', publishable: false, handle: cancel },
+  ...bookEndpoints,
+  { name: 'listEvents', method: 'GET', path: '/v1/events', publishable: false, handle: listEvents },
+  { name: 'retrieveEvent', method: 'GET', path: '/v1/events/:id', publishable: false, handle: retrieveEvent },
 ];
 
 const createParams = [
+  'allowed_payment_method_types',
   'amount',
   'automatic_payment_methods',
   'capture_method',
   'confirm',
   'currency',
   'description',
+  'excluded_payment_method_types',
   'expand',
   'metadata',
   'payment_method',
   'payment_method_options',
-  'payment_method_types',
   'receipt_email',
   'return_url',
   'statement_descriptor_suffix',
 ];
 
+/** `capture_method` is an option of what can be authorised only; elsewhere it is as unknown as any other name. */
+const optionsOf = new Map(
+  knownTypes.map((type) => {
+    const others = [
+      'preferred_language',
+      'preferred_locale',
+      'reference',
+      'request_three_d_secure',
+      'setup_future_usage',
+    ];
+    return [type, takesHold(type) ? ['capture_method', ...others] : others];
+  }),
+);
+
 function create(world: World, call: Call): Outcome<string> {
   const read = new ParamReader(call.params, createParams);
-  const wanted = readNewIntent(read, call.params);
+  const wanted = readNewIntent(read);
   const methodName = read.text('payment_method');
   const confirmed = read.flag('confirm') ?? false;
   const expand = read.expand(expandableOfIntent);
   if (read.refusal !== undefined) return refused(read.refusal);
-  const bad = checkAmount(wanted.amount, wanted.currency);
-  if (bad !== undefined) return bad;
+  const bad = chargeRefusal(wanted.amount, wanted.currency) ?? checkOffered(wanted);
+  if (bad !== undefined) return refused(bad);
   const created = createIntent(world, wanted, methodName, call.cause);
   if (!created.ok || !confirmed) return showIntent(world, call, created, expand);
   const with_ = { methodName: undefined, returnUrl: undefined };
   return showIntent(world, call, confirmIntent(world, created.value, with_, call.cause), expand);
 }
 
-function readNewIntent(read: ParamReader, params: Params): NewIntent {
-  const options = params.payment_method_options;
-  const methods = typeof options === 'object' && options !== null ? Object.keys(options) : [];
-  const card = read.hash('payment_method_options', methods)?.hash('card', ['capture_method', 'request_three_d_secure']);
+function readNewIntent(read: ParamReader): NewIntent {
+  const options = read.hash('payment_method_options', knownTypes);
+  const manualTypes = knownTypes.filter((type) => readManual(options, type));
+  const automatic = read.hash('automatic_payment_methods', ['enabled', 'allow_redirects']);
+  const allowed = readTypes(read, 'allowed_payment_method_types');
   return {
     amount: read.requiredInteger('amount'),
     currency: read.requiredText('currency').toLowerCase(),
@@ -88,21 +85,31 @@ function readNewIntent(read: ParamReader, params: Params): NewIntent {
     description: read.text('description') ?? null,
     receiptEmail: read.text('receipt_email') ?? null,
     statementSuffix: read.text('statement_descriptor_suffix') ?? null,
-    automaticMethods: read.hash('automatic_payment_methods', ['enabled', 'allow_redirects'])?.flag('enabled') ?? false,
+    automaticMethods: automatic?.flag('enabled') ?? true,
     captureMethod: read.oneOf('capture_method', ['automatic', 'automatic_async', 'manual']) ?? 'automatic_async',
-    cardCaptureManual: card?.oneOf('capture_method', ['manual']) === 'manual',
+    manualTypes,
+    allowedTypes: allowed.length > 0 ? allowed : null,
+    excludedTypes: readTypes(read, 'excluded_payment_method_types'),
+    redirects: automatic?.oneOf('allow_redirects', ['always', 'never']) !== 'never',
     returnUrl: read.webAddress('return_url') ?? null,
   };
 }
 
-function checkAmount(amount: number, currency: string): Outcome<string> | undefined {
-  const least = minimumCharge[currency];
-  if (least === undefined) return refused(badParameter('currency', `Invalid currency: ${currency}.`));
-  if (amount < least) {
-    return refused(badParameter('amount', `The amount must be at least ${least} in ${currency}.`, 'amount_too_small'));
-  }
-  if (amount <= maximumCharge) return undefined;
-  return refused(badParameter('amount', `The amount must be no more than ${maximumCharge}.`, 'amount_too_large'));
+function readManual(options: ParamReader | undefined, type: string): boolean {
+  return options?.hash(type, optionsOf.get(type) ?? [])?.oneOf('capture_method', ['manual']) === 'manual';
+}
+
+function readTypes(read: ParamReader, name: string): string[] {
+  const types = read.texts(name);
+  for (const type of types) if (!knownTypes.includes(type)) read.refuse(name, `Invalid ${name}: ${type}`);
+  return types;
+}
+
+/** What does not fit a payment is left out of the offer, as long as something is left. */
+function checkOffered(wanted: NewIntent): Refusal | undefined {
+  if (offeredTypes(wanted).length > 0) return undefined;
+  const message = 'None of the allowed payment methods can be used for this PaymentIntent.';
+  return badParameter('allowed_payment_method_types', message);
 }
 
 function retrieve(world: World, call: Call): Outcome<string> {
@@ -165,77 +172,17 @@ function showIntent(
 ): Outcome<string> {
   if (!outcome.ok) return outcome;
   if (call.publishable) return done(JSON.stringify(renderPublicIntent(outcome.value, world.pageUrl)));
-  return done(JSON.stringify(renderIntent(outcome.value, world.pageUrl, expand.length > 0)));
+  return done(expanded(world, renderIntent(outcome.value, world.pageUrl), expand));
 }
 
-function refund(world: World, call: Call): Outcome<string> {
-  const read = new ParamReader(call.params, ['payment_intent', 'charge', 'amount', 'reason', 'metadata', 'expand']);
-  const intentId = read.text('payment_intent');
-  const chargeId = read.text('charge');
-  const wanted = {
-    amount: read.positiveInteger('amount'),
-    reason: read.oneOf('reason', ['duplicate', 'fraudulent', 'requested_by_customer']) ?? null,
-    metadata: read.metadata(),
-  };
-  const expand = read.expand(expandableOfRefund);
-  if (read.refusal !== undefined) return refused(read.refusal);
-  if (intentId === undefined && chargeId === undefined) {
-    return refused(badParameter('payment_intent', 'A payment_intent or a charge is required.', 'parameter_missing'));
-  }
-  const intent =
-    intentId === undefined ? world.store.intentOfCharge(chargeId ?? '') : world.store.intents.get(intentId);
-  if (intent === undefined) {
-    const kind = intentId === undefined ? 'charge' : 'payment_intent';
-    return refused(missingResource(kind, intentId ?? chargeId ?? '', kind));
-  }
-  const made = createRefund(world, intent, wanted, call.cause);
-  return made.ok ? done(showRefund(world, made.value, expand)) : made;
-}
-
-function retrieveRefund(world: World, call: Call): Outcome<string> {
-  const read = new ParamReader(call.params, ['expand']);
-  const expand = read.expand(expandableOfRefund);
-  if (read.refusal !== undefined) return refused(read.refusal);
-  const found = world.store.refunds.get(call.id);
-  return found === undefined
-    ? refused(missingResource('refund', call.id, 'id'))
-    : done(showRefund(world, found, expand));
-}
-
-function showRefund(world: World, record: RefundRecord, expand: readonly string[]): string {
-  const intent = world.store.intents.get(record.intentId);
-  const rendered = renderRefund(record, intent);
-  if (expand.length === 0 || intent === undefined) return JSON.stringify(rendered);
-  return JSON.stringify({ ...rendered, payment_intent: renderIntent(intent, world.pageUrl) });
-}
-
-function listIntents(world: World, call: Call): Outcome<string> {
+function list(world: World, call: Call): Outcome<string> {
   const read = new ParamReader(call.params, listed);
   const page = read.page();
-  const expand = read.expand(['data.latest_charge']);
+  const expand = read.expand(expandableOfIntent.map((name) => `data.${name}`)).map((name) => name.slice(5));
   if (read.refusal !== undefined) return refused(read.refusal);
   const found = world.store.intents.page(page, everyone);
   return showList('/v1/payment_intents', page, found, (intent) =>
-    JSON.stringify(renderIntent(intent, world.pageUrl, expand.length > 0)),
-  );
-}
-
-function listRefunds(world: World, call: Call): Outcome<string> {
-  const read = new ParamReader(call.params, [...listed, 'payment_intent', 'charge']);
-  const page = read.page();
-  const intentId = read.text('payment_intent');
-  const chargeId = read.text('charge');
-  read.expand([]);
-  if (read.refusal !== undefined) return refused(read.refusal);
-  const matches = (record: RefundRecord): boolean =>
-    (intentId === undefined || record.intentId === intentId) &&
-    (chargeId === undefined || record.chargeId === chargeId);
-  // A refund is never older than its intent, so the search through all refunds may end there.
-  const oldest = intentId === undefined ? undefined : world.store.intents.get(intentId)?.created;
-  const from = Math.max(page.created.from, oldest ?? 0);
-  const bounded = { ...page, created: { ...page.created, from } };
-  return showList('/v1/refunds', page, world.store.refunds.page(bounded, matches), (record) =>
-    showRefund(world, record, []),
+    expanded(world, renderIntent(intent, world.pageUrl), expand),
   );
 }
 
@@ -254,18 +201,4 @@ function listEvents(world: World, call: Call): Outcome<string> {
 function retrieveEvent(world: World, call: Call): Outcome<string> {
   const found = world.store.events.get(call.id);
   return found === undefined ? refused(missingResource('event', call.id, 'id')) : done(found.body);
-}
-
-function showList<T>(
-  url: string,
-  query: PageQuery,
-  page: Page<T> | undefined,
-  render: (item: T) => string,
-): Outcome<string> {
-  if (page === undefined) {
-    const param = query.startingAfter === undefined ? 'ending_before' : 'starting_after';
-    return refused(missingResource('object', query.startingAfter ?? query.endingBefore ?? '', param, 400));
-  }
-  const data = page.items.map(render).join(',');
-  return done(`{"object":"list","data":[${data}],"has_more":${page.hasMore},"url":"${url}"}`);
 }

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import Stripe from 'stripe';
-import type { Endpoint } from './endpoints.js';
+import type { Endpoint } from './endpoint.js';
+import { type Fault, type FaultPlace, placeOf } from './faults.js';
 import { makeId } from './ids.js';
 import { sandboxLimits } from './limits.js';
 import type { Params } from './params.js';
@@ -32,6 +33,7 @@ interface Caller {
 interface Entrant {
   readonly endpoint: Endpoint;
   readonly form: Form;
+  readonly url: string;
   readonly id: string;
   readonly publishable: boolean;
   readonly requestId: string;
@@ -70,6 +72,8 @@ export class Gate {
     const entrant = enter(endpoint, request, caller, requestId);
     if (entrant === undefined)
       return this.#refuse(reply, badParameter('idempotency_key', 'The Idempotency-Key is too long.'));
+    const fault = this.#takeFault(entrant, 'door');
+    if (fault !== undefined) return this.#failAtDoor(fault, reply);
     if (entrant.key === undefined) return this.#run(entrant, reply);
     reply.header('idempotency-key', entrant.key.sent);
     return this.#runOnce(entrant, entrant.key, reply);
@@ -96,8 +100,7 @@ export class Gate {
     if (reason === undefined) return undefined;
     this.counts.refusedByQuota += 1;
     reply.header('stripe-rate-limited-reason', reason);
-    const message = 'Request rate limit exceeded.';
-    return { status: 429, type: 'invalid_request_error', code: 'rate_limit', message, remembered: false };
+    return rateExceeded;
   }
 
   async #runOnce(entrant: Entrant, key: NonNullable<Entrant['key']>, reply: FastifyReply): Promise<FastifyReply> {
@@ -120,10 +123,9 @@ export class Gate {
   }
 
   async #run(entrant: Entrant, reply: FastifyReply): Promise<FastifyReply> {
-    const { dice, settings } = this.#world;
-    const fault = dice.hits(settings.failureRate) ? settings.failureMode : undefined;
-    if (fault !== undefined) this.counts.failedOnPurpose += 1;
-    await this.#latency();
+    const planned = this.#takeFault(entrant, 'inside');
+    const fault = planned?.mode;
+    await this.#latency(planned?.latencyMs);
     const real = fault === 'before' ? brokenAnswer : this.#execute(entrant);
     const answer = fault === 'after' ? brokenAnswer : real;
     if (entrant.key !== undefined && answer.remembered) {
@@ -138,6 +140,29 @@ export class Gate {
     return send(reply, answer);
   }
 
+  /** What was planned for this call, or what the settings say of a share of all calls. */
+  #takeFault(entrant: Entrant, place: FaultPlace): Fault | undefined {
+    const { dice, faults, settings } = this.#world;
+    const call = () => `${entrant.url}\n${entrant.form.raw}`;
+    const planned = entrant.publishable ? undefined : faults.take(place, entrant.endpoint.name, call, dice);
+    const { failureMode: mode, failureRate } = settings;
+    const hit = planned === undefined && placeOf(mode) === place && dice.hits(failureRate);
+    const fault = hit ? { mode, latencyMs: 0, retryAfterSeconds: null } : planned;
+    if (fault !== undefined && fault.mode !== 'none') this.counts.failedOnPurpose += 1;
+    return fault;
+  }
+
+  async #failAtDoor(fault: Fault, reply: FastifyReply): Promise<FastifyReply> {
+    await this.#latency(fault.latencyMs);
+    if (fault.mode === 'hangBefore') return this.#hang(reply);
+    if (fault.mode === 'cutBefore') return cut(reply);
+    if (fault.mode === 'unavailable') return send(reply, { ...brokenAnswer, status: 503 });
+    if (fault.retryAfterSeconds !== null) reply.header('retry-after', String(fault.retryAfterSeconds));
+    if (fault.mode === 'lock') return this.#refuse(reply, objectLocked);
+    reply.header('stripe-rate-limited-reason', 'endpoint-rate');
+    return this.#refuse(reply, rateExceeded);
+  }
+
   #execute({ endpoint, form, id, publishable, requestId, key }: Entrant): Answer {
     const cause = { requestId, idempotencyKey: key?.sent ?? null };
     const outcome = endpoint.handle(this.#world, { params: form.params, id, publishable, cause });
@@ -146,10 +171,11 @@ export class Gate {
     return { status, body: renderRefusal(outcome.refusal, this.#world, publishable), remembered };
   }
 
-  async #latency(): Promise<void> {
+  async #latency(plannedMs = 0): Promise<void> {
     const { latencyMs, latencyJitterMs } = this.#world.settings;
     const jitterMs = latencyJitterMs > 0 ? this.#world.dice.next() * latencyJitterMs : 0;
-    if (latencyMs + jitterMs > 0) await pause(latencyMs + jitterMs);
+    const waitMs = plannedMs + latencyMs + jitterMs;
+    if (waitMs > 0) await pause(waitMs);
   }
 
   #hang(reply: FastifyReply): FastifyReply {
@@ -174,6 +200,22 @@ const secretKeyRequired: Refusal = {
   type: 'invalid_request_error',
   code: 'secret_key_required',
   message: 'This call takes a secret API key; a publishable key may only retrieve and confirm.',
+  remembered: false,
+};
+
+const rateExceeded: Refusal = {
+  status: 429,
+  type: 'invalid_request_error',
+  code: 'rate_limit',
+  message: 'Request rate limit exceeded.',
+  remembered: false,
+};
+
+const objectLocked: Refusal = {
+  status: 429,
+  type: 'invalid_request_error',
+  code: 'lock_timeout',
+  message: 'This object cannot be accessed right now because another request is using it.',
   remembered: false,
 };
 
@@ -220,7 +262,7 @@ function enter(endpoint: Endpoint, request: FastifyRequest, caller: Caller, requ
   const id = (request.params as { readonly id?: string }).id ?? '';
   const sent = request.headers['idempotency-key'];
   const { publishable, apiKey } = caller;
-  const entrant = { endpoint, form, id, publishable, requestId, key: undefined };
+  const entrant = { endpoint, form, url: request.url, id, publishable, requestId, key: undefined };
   if (endpoint.method !== 'POST' || typeof sent !== 'string' || sent === '') return entrant;
   if (sent.length > sandboxLimits.idempotencyKeyLength) return undefined;
   // The order of parameters is no difference.

@@ -42,6 +42,10 @@ export class Ledger<T extends { readonly id: string; readonly created: number }>
     return position === undefined ? undefined : this.#items[position - this.#base];
   }
 
+  get latest(): T | undefined {
+    return this.size === 0 ? undefined : this.#items.at(-1);
+  }
+
   /** Adds a new thing or replaces the one with the same id. */
   put(item: T): void {
     const position = this.#positions.get(item.id);

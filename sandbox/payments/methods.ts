@@ -1,14 +1,79 @@
-/** The buyer's cards, by the names the provider's test mode gives them; `pm_slow` is our own. */
+/** The ways of paying the sandbox carries out. */
+export type MethodType = 'card' | 'link' | 'klarna' | 'paypal' | 'sepa_debit' | 'ideal' | 'bancontact';
+
+interface TypeRules {
+  /** How long an authorisation is kept; null when the way of paying captures at once and `capture_method` is no option of it. */
+  readonly authorisationDays: number | null;
+  /** Whether the buyer is sent to a page of somebody else. */
+  readonly redirects: boolean;
+  /** Null: any. */
+  readonly currencies: readonly string[] | null;
+}
+
+/** Source: the provider's page on placing a hold and the options in its package's types; days are those it gives for online payments. */
+export const methodTypes: Readonly<Record<MethodType, TypeRules>> = {
+  card: { authorisationDays: 7, redirects: false, currencies: null },
+  link: { authorisationDays: 7, redirects: false, currencies: null },
+  klarna: { authorisationDays: 28, redirects: true, currencies: null },
+  paypal: { authorisationDays: 10, redirects: true, currencies: null },
+  sepa_debit: { authorisationDays: null, redirects: false, currencies: ['eur'] },
+  ideal: { authorisationDays: null, redirects: true, currencies: ['eur'] },
+  bancontact: { authorisationDays: null, redirects: true, currencies: ['eur'] },
+};
+
+/** Further ways of paying whose options have `capture_method`: accepted in a PaymentIntent, although no buyer here pays with them. */
+const othersWithHold = [
+  'affirm',
+  'afterpay_clearpay',
+  'alma',
+  'amazon_pay',
+  'billie',
+  'cashapp',
+  'kakao_pay',
+  'kr_card',
+  'mobilepay',
+  'naver_pay',
+  'payco',
+  'revolut_pay',
+  'samsung_pay',
+  'satispay',
+  'scalapay',
+  'sequra',
+  'sunbit',
+];
+
+/** Further ways of paying that capture at once. */
+const othersAtOnce = ['alipay', 'blik', 'eps', 'multibanco', 'p24', 'pay_by_bank', 'swish', 'twint', 'us_bank_account'];
+
+export const knownTypes: readonly string[] = [...Object.keys(methodTypes), ...othersWithHold, ...othersAtOnce];
+
+export function takesHold(type: string): boolean {
+  if (Object.hasOwn(methodTypes, type)) return methodTypes[type as MethodType].authorisationDays !== null;
+  return othersWithHold.includes(type);
+}
+
+/** What becomes of a refund: at once, later, first pending and then returned, first succeeded and then returned, or never by itself. */
+export const refundModes = ['succeed', 'succeedLater', 'failLater', 'bounceLater', 'pending'] as const;
+export type RefundMode = (typeof refundModes)[number];
+
+/** What buyers pay with: cards by the names the provider's test mode gives them; those without `card` in the name are our own. */
 interface TestMethod {
-  readonly outcome: 'approve' | 'decline' | 'authenticate' | 'slow';
+  readonly type: MethodType;
+  readonly outcome: 'approve' | 'decline' | 'authenticate' | 'slow' | 'slowDecline';
   readonly declineCode: string | null;
   readonly last4: string;
   readonly brand: 'visa' | 'mastercard';
-  /** What becomes of refunds to it: at once, after `slowMs`, or returned as failed after `slowMs`. */
-  readonly refunds: 'succeed' | 'succeedLater' | 'failLater';
+  readonly refunds: RefundMode;
 }
 
-const visa: TestMethod = { outcome: 'approve', declineCode: null, last4: '4242', brand: 'visa', refunds: 'succeed' };
+const visa: TestMethod = {
+  type: 'card',
+  outcome: 'approve',
+  declineCode: null,
+  last4: '4242',
+  brand: 'visa',
+  refunds: 'succeed',
+};
 
 const methods: Readonly<Record<string, TestMethod>> = {
   pm_card_visa: visa,
@@ -20,10 +85,20 @@ const methods: Readonly<Record<string, TestMethod>> = {
     declineCode: 'insufficient_funds',
     last4: '9995',
   },
+  pm_card_chargeDeclinedLostCard: { ...visa, outcome: 'decline', declineCode: 'lost_card', last4: '9987' },
   pm_card_authenticationRequired: { ...visa, outcome: 'authenticate', last4: '3184' },
   pm_slow: { ...visa, outcome: 'slow', last4: '0077' },
   pm_card_pendingRefund: { ...visa, last4: '7726', refunds: 'succeedLater' },
-  pm_card_refundFail: { ...visa, last4: '5126', refunds: 'failLater' },
+  pm_card_refundFail: { ...visa, last4: '5126', refunds: 'bounceLater' },
+  pm_link: { ...visa, type: 'link' },
+  pm_klarna: { ...visa, type: 'klarna' },
+  pm_klarna_redirect: { ...visa, type: 'klarna', outcome: 'authenticate' },
+  pm_paypal: { ...visa, type: 'paypal' },
+  pm_ideal: { ...visa, type: 'ideal' },
+  pm_ideal_redirect: { ...visa, type: 'ideal', outcome: 'authenticate' },
+  pm_bancontact: { ...visa, type: 'bancontact' },
+  pm_sepa_debit: { ...visa, type: 'sepa_debit', outcome: 'slow', last4: '3201', refunds: 'succeedLater' },
+  pm_sepa_debit_fails: { ...visa, type: 'sepa_debit', outcome: 'slowDecline', last4: '3202' },
 };
 
 export function findMethod(name: string): TestMethod | undefined {
@@ -33,32 +108,3 @@ export function findMethod(name: string): TestMethod | undefined {
 export function methodOf(name: string | null): TestMethod {
   return (name === null ? undefined : findMethod(name)) ?? visa;
 }
-
-/**
- * The least the provider charges in a currency, in its minor units, and all the currencies the sandbox knows.
- * Source: the provider's table of minimum charges, rounded to what it says today; the exact figures are not relied upon.
- */
-export const minimumCharge: Readonly<Record<string, number>> = {
-  usd: 50,
-  eur: 50,
-  gbp: 30,
-  chf: 50,
-  cad: 50,
-  aud: 50,
-  nzd: 50,
-  sek: 300,
-  nok: 300,
-  dkk: 250,
-  pln: 200,
-  czk: 1_500,
-  huf: 17_500,
-  ron: 200,
-  jpy: 50,
-  sgd: 50,
-  hkd: 400,
-  mxn: 1_000,
-  brl: 50,
-  inr: 50,
-};
-
-export const maximumCharge = 99_999_999;

@@ -1,3 +1,4 @@
+import { decimalsOf } from './currencies.js';
 import type { IntentRecord } from './records.js';
 import type { Settings } from './settings.js';
 
@@ -34,7 +35,7 @@ export function homePage(settings: Settings): string {
 
 function money(intent: IntentRecord): string {
   const format = new Intl.NumberFormat('en', { style: 'currency', currency: intent.currency });
-  return format.format(intent.amount / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
+  return format.format(intent.amount / 10 ** decimalsOf(intent.currency));
 }
 
 /** The bank's page: the buyer says yes or no. */

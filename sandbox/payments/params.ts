@@ -19,7 +19,7 @@ export class ParamReader {
     this.#params = params;
     this.#tellParent = tellParent;
     for (const name of Object.keys(params)) {
-      if (!allowed.includes(name)) this.#refuse(name, `Received unknown parameter: ${name}`, 'parameter_unknown');
+      if (!allowed.includes(name)) this.refuse(name, `Received unknown parameter: ${name}`, 'parameter_unknown');
     }
   }
 
@@ -27,7 +27,7 @@ export class ParamReader {
     const value = this.#params[name];
     if (value === undefined || value === '') return undefined;
     if (typeof value === 'string' && value.length <= sandboxLimits.textLength) return value;
-    this.#refuse(name, `Invalid string for ${name}`);
+    this.refuse(name, `Invalid string for ${name}`);
     return undefined;
   }
 
@@ -35,7 +35,7 @@ export class ParamReader {
   webAddress(name: string): string | undefined {
     const value = this.text(name);
     if (value === undefined || (/^https?:/i.test(value) && URL.canParse(value))) return value;
-    this.#refuse(name, `Invalid URL: ${name}`, 'url_invalid');
+    this.refuse(name, `Invalid URL: ${name}`, 'url_invalid');
     return undefined;
   }
 
@@ -47,7 +47,7 @@ export class ParamReader {
     const value = this.text(name);
     const found = values.find((candidate) => candidate === value);
     if (value !== undefined && found === undefined)
-      this.#refuse(name, `Invalid ${name}: must be one of ${values.join(', ')}`);
+      this.refuse(name, `Invalid ${name}: must be one of ${values.join(', ')}`);
     return found;
   }
 
@@ -60,7 +60,7 @@ export class ParamReader {
     const value = this.text(name);
     if (value === undefined) return undefined;
     if (/^\d{1,15}$/.test(value) && Number(value) >= 1) return Number(value);
-    this.#refuse(name, `Invalid positive integer: ${value}`, 'parameter_invalid_integer');
+    this.refuse(name, `Invalid positive integer: ${value}`, 'parameter_invalid_integer');
     return undefined;
   }
 
@@ -73,26 +73,26 @@ export class ParamReader {
     const value = this.#params[name];
     if (value === undefined) return undefined;
     if (!isHash(value)) {
-      this.#refuse(name, 'Invalid hash');
+      this.refuse(name, 'Invalid hash');
       return undefined;
     }
-    return new ParamReader(value, allowed, (param, message, code) => this.#refuse(nested(name, param), message, code));
+    return new ParamReader(value, allowed, (param, message, code) => this.refuse(nested(name, param), message, code));
   }
 
   metadata(): Record<string, string> {
     const value = this.#params.metadata;
     if (value === undefined || value === '') return {};
     if (!isHash(value)) {
-      this.#refuse('metadata', 'Invalid hash');
+      this.refuse('metadata', 'Invalid hash');
       return {};
     }
     const pairs = Object.entries(value).filter(([, text]) => text !== '');
-    if (pairs.length > sandboxLimits.metadataKeys) this.#refuse('metadata', 'Too many metadata keys');
+    if (pairs.length > sandboxLimits.metadataKeys) this.refuse('metadata', 'Too many metadata keys');
     const metadata: Record<string, string> = {};
     for (const [key, text] of pairs) {
-      if (key.length > sandboxLimits.metadataKeyLength) this.#refuse(`metadata[${key}]`, 'Metadata key is too long');
+      if (key.length > sandboxLimits.metadataKeyLength) this.refuse(`metadata[${key}]`, 'Metadata key is too long');
       if (typeof text === 'string' && text.length <= sandboxLimits.metadataValueLength) metadata[key] = text;
-      else this.#refuse(`metadata[${key}]`, 'Metadata values are strings of at most 500 characters');
+      else this.refuse(`metadata[${key}]`, 'Metadata values are strings of at most 500 characters');
     }
     return metadata;
   }
@@ -103,15 +103,14 @@ export class ParamReader {
     if (value === undefined) return [];
     const names = Array.isArray(value) ? value : [value];
     for (const name of names) {
-      if (!expandable.includes(name)) this.#refuse('expand', `This property cannot be expanded (${String(name)}).`);
+      if (!expandable.includes(name)) this.refuse('expand', `This property cannot be expanded (${String(name)}).`);
     }
     return names.filter((name): name is string => typeof name === 'string');
   }
 
   page(): PageQuery {
     const limit = this.positiveInteger('limit') ?? 10;
-    if (limit > sandboxLimits.pageSize)
-      this.#refuse('limit', 'Invalid limit: at most 100', 'parameter_invalid_integer');
+    if (limit > sandboxLimits.pageSize) this.refuse('limit', 'Invalid limit: at most 100', 'parameter_invalid_integer');
     return {
       limit,
       startingAfter: this.text('starting_after'),
@@ -137,7 +136,7 @@ export class ParamReader {
     for (const [name, text] of Object.entries(value)) {
       if (['gt', 'gte', 'lt', 'lte'].includes(name) && typeof text === 'string' && /^\d{1,15}$/.test(text))
         bounds.set(name, Number(text));
-      else this.#refuse(`created[${name}]`, 'Invalid timestamp', 'parameter_invalid_integer');
+      else this.refuse(`created[${name}]`, 'Invalid timestamp', 'parameter_invalid_integer');
     }
     const above = bounds.get('gt');
     const below = bounds.get('lt');
@@ -151,11 +150,12 @@ export class ParamReader {
   }
 
   #missing<T>(name: string, instead: T): T {
-    this.#refuse(name, `Missing required param: ${name}.`, 'parameter_missing');
+    this.refuse(name, `Missing required param: ${name}.`, 'parameter_missing');
     return instead;
   }
 
-  #refuse(param: string, message: string, code?: string): void {
+  /** For a value that is wrong for a reason only the caller knows; only the first is kept. */
+  refuse(param: string, message: string, code?: string): void {
     this.refusal ??= badParameter(param, message, code);
     this.#tellParent(param, message, code);
   }

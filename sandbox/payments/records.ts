@@ -24,6 +24,8 @@ export interface ChargeRecord {
   readonly failureMessage: string | null;
   /** Seconds; null once captured or for a charge captured at once. */
   readonly captureBefore: number | null;
+  /** The balance transaction that brought the money; null until captured. */
+  readonly balanceId: string | null;
 }
 
 export interface PaymentError {
@@ -48,7 +50,13 @@ export interface IntentRecord {
   readonly statementSuffix: string | null;
   readonly automaticMethods: boolean;
   readonly captureMethod: 'automatic' | 'automatic_async' | 'manual';
-  readonly cardCaptureManual: boolean;
+  /** The ways of paying whose options asked for a hold only. */
+  readonly manualTypes: readonly string[];
+  /** The ways of paying to choose from; null: all. Of both lists only what fits the payment is offered. */
+  readonly allowedTypes: readonly string[] | null;
+  readonly excludedTypes: readonly string[];
+  /** Whether the buyer may be sent elsewhere to approve it. */
+  readonly redirects: boolean;
   readonly methodId: string | null;
   readonly methodName: string | null;
   readonly returnUrl: string | null;
@@ -61,9 +69,10 @@ export interface IntentRecord {
   readonly cancellationReason: string | null;
   /** Milliseconds; when a slow payment settles. */
   readonly settleAtMs: number | null;
+  readonly disputeId: string | null;
 }
 
-type RefundStatus = 'pending' | 'succeeded' | 'failed';
+export type RefundStatus = 'pending' | 'succeeded' | 'failed' | 'canceled';
 
 export interface RefundRecord {
   readonly id: string;
@@ -76,9 +85,49 @@ export interface RefundRecord {
   readonly reason: 'duplicate' | 'fraudulent' | 'requested_by_customer' | null;
   readonly status: RefundStatus;
   readonly failureReason: string | null;
+  readonly balanceId: string;
+  /** The balance transaction that took the money back when it could not be given. */
+  readonly failureBalanceId: string | null;
   /** Milliseconds and what it settles to; null when it has. */
   readonly settleAtMs: number | null;
   readonly settlesTo: 'succeeded' | 'failed' | null;
+}
+
+export type DisputeStatus =
+  | 'warning_needs_response'
+  | 'warning_under_review'
+  | 'warning_closed'
+  | 'needs_response'
+  | 'under_review'
+  | 'won'
+  | 'lost';
+
+export interface DisputeRecord {
+  readonly id: string;
+  readonly created: number;
+  readonly amount: number;
+  readonly currency: string;
+  readonly intentId: string;
+  readonly chargeId: string;
+  readonly reason: string;
+  readonly status: DisputeStatus;
+  /** Seconds. */
+  readonly dueBy: number;
+  readonly balanceIds: readonly string[];
+}
+
+/** A movement on the seller's balance. Amounts are minor units, negative when money leaves. */
+export interface BalanceRecord {
+  readonly id: string;
+  readonly created: number;
+  readonly type: 'charge' | 'payment' | 'refund' | 'payment_refund' | 'refund_failure' | 'adjustment';
+  readonly category: 'charge' | 'refund' | 'refund_failure' | 'dispute' | 'dispute_reversal';
+  readonly amount: number;
+  readonly fee: number;
+  readonly currency: string;
+  /** The charge, refund or dispute it belongs to. */
+  readonly sourceId: string;
+  readonly description: string;
 }
 
 export interface EventRecord {

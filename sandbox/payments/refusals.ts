@@ -44,6 +44,12 @@ export function missingResource(kind: string, id: string, param: string, status 
   };
 }
 
+/** The sandbox has no room for more of something. */
+export function fullRefusal(things: string): Refusal {
+  const message = `The sandbox keeps no more ${things}; start it with an empty state.`;
+  return { status: 500, type: 'api_error', code: 'sandbox_full', message, remembered: false };
+}
+
 export function unexpectedState(intent: IntentRecord, action: string, allowed: readonly string[]): Refusal {
   return {
     status: 400,

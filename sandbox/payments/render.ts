@@ -1,42 +1,9 @@
 import type Stripe from 'stripe';
-import { methodOf } from './methods.js';
-import type { ChargeRecord, IntentRecord, PaymentError, RefundRecord } from './records.js';
+import type { ChargeRecord, IntentRecord, PaymentError } from './records.js';
+import { noBilling, offeredTypes, renderChargeMethod, renderMethod, renderMethodOptions } from './render-methods.js';
 
 /** Where the buyer's authentication page lives; known once the server listens. */
 export type PageUrl = (intentId: string) => string;
-
-const noAddress = { city: null, country: null, line1: null, line2: null, postal_code: null, state: null };
-const noBilling = { address: noAddress, email: null, name: null, phone: null, tax_id: null };
-
-function renderMethod(id: string, name: string | null, created: number): Stripe.PaymentMethod {
-  const { brand, last4 } = methodOf(name);
-  return {
-    id,
-    object: 'payment_method',
-    billing_details: noBilling,
-    card: {
-      brand,
-      checks: null,
-      country: 'DE',
-      display_brand: brand,
-      exp_month: 12,
-      exp_year: 2040,
-      funding: 'credit',
-      generated_from: null,
-      last4,
-      networks: { available: [brand], preferred: null },
-      regulated_status: 'unregulated',
-      three_d_secure_usage: { supported: true },
-      wallet: null,
-    },
-    created,
-    customer: null,
-    customer_account: null,
-    livemode: false,
-    metadata: {},
-    type: 'card',
-  };
-}
 
 function renderError(error: PaymentError, intent: IntentRecord): Stripe.PaymentIntent.LastPaymentError {
   return {
@@ -65,7 +32,9 @@ export function renderPublicIntent(intent: IntentRecord, pageUrl: PageUrl) {
     id: intent.id,
     object: 'payment_intent' as const,
     amount: intent.amount,
-    automatic_payment_methods: intent.automaticMethods ? { allow_redirects: 'always', enabled: true } : null,
+    automatic_payment_methods: intent.automaticMethods
+      ? { allow_redirects: intent.redirects ? 'always' : 'never', enabled: true }
+      : null,
     canceled_at: intent.canceledAt,
     cancellation_reason: intent.cancellationReason,
     capture_method: intent.captureMethod,
@@ -78,7 +47,7 @@ export function renderPublicIntent(intent: IntentRecord, pageUrl: PageUrl) {
     livemode: false,
     next_action: renderNextAction(intent, pageUrl),
     payment_method: intent.methodId,
-    payment_method_types: ['card'],
+    payment_method_types: offeredTypes(intent),
     processing: null,
     receipt_email: intent.receiptEmail,
     setup_future_usage: null,
@@ -88,33 +57,23 @@ export function renderPublicIntent(intent: IntentRecord, pageUrl: PageUrl) {
   };
 }
 
-export function renderIntent(intent: IntentRecord, pageUrl: PageUrl, expandCharge = false): Stripe.PaymentIntent {
-  const captureMethod = intent.cardCaptureManual ? { capture_method: 'manual' as const } : {};
+export function renderIntent(intent: IntentRecord, pageUrl: PageUrl): Stripe.PaymentIntent {
   return {
     ...renderPublicIntent(intent, pageUrl),
-    allowed_payment_method_types: null,
+    allowed_payment_method_types: intent.allowedTypes === null ? null : [...intent.allowedTypes],
     amount_capturable: amountCapturable(intent),
     amount_received: intent.amountReceived,
     application: null,
     application_fee_amount: null,
     customer: null,
     customer_account: null,
-    excluded_payment_method_types: null,
-    latest_charge:
-      intent.charge === null || !expandCharge ? (intent.charge?.id ?? null) : renderCharge(intent, intent.charge),
+    excluded_payment_method_types: intent.excludedTypes.length === 0 ? null : [...intent.excludedTypes],
+    latest_charge: intent.charge?.id ?? null,
     managed_payments: null,
     metadata: { ...intent.metadata },
     on_behalf_of: null,
     payment_method_configuration_details: null,
-    payment_method_options: {
-      card: {
-        installments: null,
-        mandate_options: null,
-        network: null,
-        request_three_d_secure: 'automatic',
-        ...captureMethod,
-      },
-    },
+    payment_method_options: renderMethodOptions(intent),
     payment_record: null,
     review: null,
     statement_descriptor: null,
@@ -134,7 +93,7 @@ export function renderCharge(intent: IntentRecord, charge: ChargeRecord): Stripe
     application: null,
     application_fee: null,
     application_fee_amount: null,
-    balance_transaction: null,
+    balance_transaction: charge.balanceId,
     billing_details: noBilling,
     calculated_statement_descriptor: null,
     captured: charge.captured,
@@ -142,7 +101,7 @@ export function renderCharge(intent: IntentRecord, charge: ChargeRecord): Stripe
     currency: intent.currency,
     customer: null,
     description: intent.description,
-    disputed: false,
+    disputed: intent.disputeId !== null,
     failure_balance_transaction: null,
     failure_code: charge.failureCode,
     failure_message: charge.failureMessage,
@@ -176,56 +135,5 @@ export function renderCharge(intent: IntentRecord, charge: ChargeRecord): Stripe
     status: charge.status,
     transfer_data: null,
     transfer_group: null,
-  };
-}
-
-function renderChargeMethod(intent: IntentRecord, charge: ChargeRecord): Stripe.Charge.PaymentMethodDetails {
-  const { brand, last4 } = methodOf(intent.methodName);
-  return {
-    type: 'card',
-    card: {
-      amount_authorized: charge.status === 'failed' ? null : intent.amount,
-      authorization_code: null,
-      brand,
-      ...(charge.captureBefore === null ? {} : { capture_before: charge.captureBefore }),
-      checks: null,
-      country: 'DE',
-      electronic_commerce_indicator: null,
-      exp_month: 12,
-      exp_year: 2040,
-      funding: 'credit',
-      installments: null,
-      last4,
-      mandate: null,
-      network: brand,
-      network_transaction_id: null,
-      regulated_status: 'unregulated',
-      three_d_secure: null,
-      transaction_link_id: null,
-      wallet: null,
-    },
-  };
-}
-
-export function renderRefund(refund: RefundRecord, intent?: IntentRecord): Stripe.Refund {
-  return {
-    id: refund.id,
-    object: 'refund',
-    amount: refund.amount,
-    balance_transaction: null,
-    charge: refund.chargeId,
-    created: refund.created,
-    currency: refund.currency,
-    customer: null,
-    customer_account: null,
-    ...(refund.failureReason === null ? {} : { failure_reason: refund.failureReason }),
-    metadata: { ...refund.metadata },
-    payment_intent: refund.intentId,
-    payment_method: intent?.methodId ?? null,
-    reason: refund.reason,
-    receipt_number: null,
-    source_transfer_reversal: null,
-    status: refund.status,
-    transfer_reversal: null,
   };
 }

@@ -4,7 +4,7 @@ import { parse } from 'qs';
 import { addControlRoutes } from './control.js';
 import { endpoints } from './endpoints.js';
 import { type Form, Gate } from './gate.js';
-import { resumeSlowPayments } from './intents.js';
+import { resumeIntents } from './intents.js';
 import { sandboxLimits } from './limits.js';
 import { resumeRefunds } from './refunds.js';
 import type { Settings } from './settings.js';
@@ -43,7 +43,7 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
   const url = (await app.listen({ host: options.host, port: options.port })).replace('0.0.0.0', '127.0.0.1');
   const pages = options.publicUrl ?? url;
   world.pageUrl = (intentId) => `${pages}/_sandbox/3ds/${intentId}`;
-  resumeSlowPayments(world);
+  resumeIntents(world);
   resumeRefunds(world);
   webhooks.resume();
   return { url, stop: () => stop(app, world, gate, webhooks) };
@@ -67,6 +67,8 @@ async function buildServer(world: World, gate: Gate, webhooks: Webhooks): Promis
   const app = fastify({
     logger: false,
     bodyLimit: sandboxLimits.bodyBytes,
+    // The control API takes what it names and nothing else.
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
     // `Form` is what every reader of a query or a form expects; the plugin's type asks for a plain record.
     routerOptions: { querystringParser: (raw) => ({ ...readForm(raw) }) },
   });

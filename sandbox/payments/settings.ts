@@ -1,11 +1,30 @@
+import { type RefundMode, refundModes } from './methods.js';
+
+/**
+ * How a call can go wrong. Inside, and remembered under its key: `before` 500, nothing done · `after` done, then 500 · `hang` done, no
+ * answer · `cut` done, connection closed without an answer. At the door, where no key is looked at: `limit` 429 · `lock` 429 of an object in
+ * use · `unavailable` 503 · `hangBefore` and `cutBefore`, like those above with nothing done.
+ */
+export const failureModes = [
+  'before',
+  'after',
+  'hang',
+  'cut',
+  'limit',
+  'lock',
+  'unavailable',
+  'hangBefore',
+  'cutBefore',
+] as const;
+export type FailureMode = (typeof failureModes)[number];
+
 /** What can be changed while the sandbox runs. Durations are milliseconds, rates are shares from 0 to 1, a quota of 0 is lifted. */
 export interface Settings {
   readonly latencyMs: number;
   readonly latencyJitterMs: number;
   /** Share of API calls that fail in the way `failureMode` says. */
   readonly failureRate: number;
-  /** before: 500, nothing done · after: done, then 500 · hang: done, no answer · cut: done, connection closed without an answer. */
-  readonly failureMode: 'before' | 'after' | 'hang' | 'cut';
+  readonly failureMode: FailureMode;
   readonly webhookUrl: string;
   readonly webhookDelayMs: number;
   /** Extra copies of every event. */
@@ -16,11 +35,22 @@ export interface Settings {
   readonly webhookLossRate: number;
   /** The wait before the first repeat of a delivery; it doubles from there. */
   readonly webhookRetryMs: number;
+  /** Events that happen now wait until the control API releases them. */
+  readonly webhookHold: boolean;
   readonly quotaPerSecond: number;
   readonly quotaPerEndpointPerSecond: number;
   /** Buyers' calls (publishable key), all endpoints together. They are not counted against the two quotas above. */
   readonly quotaPublishablePerSecond: number;
+  /** How long it takes until a slow payment, or a refund that is not done at once, settles. */
   readonly slowMs: number;
+  /** What becomes of refunds made from now on; `succeed` leaves it to what the buyer paid with. */
+  readonly refundMode: RefundMode;
+  /** The provider's fee on a charge: a share and a fixed part in minor units. Refunds do not give it back. */
+  readonly feeRate: number;
+  readonly feeFixedMinor: number;
+  readonly disputeFeeMinor: number;
+  /** How long authorisations from now on can be captured; 0: as long as what the buyer paid with allows. */
+  readonly authorisationSeconds: number;
   /** Setting it, even to the same value, starts the sequence behind failures, losses and shuffles again. */
   readonly seed: number;
 }
@@ -36,10 +66,16 @@ export const defaultSettings: Settings = Object.freeze({
   webhookShuffleMs: 0,
   webhookLossRate: 0,
   webhookRetryMs: 1_000,
+  webhookHold: false,
   quotaPerSecond: 100,
   quotaPerEndpointPerSecond: 25,
   quotaPublishablePerSecond: 2_000,
   slowMs: 3_000,
+  refundMode: 'succeed',
+  feeRate: 0.015,
+  feeFixedMinor: 25,
+  disputeFeeMinor: 2_000,
+  authorisationSeconds: 0,
   seed: 1,
 });
 
@@ -55,10 +91,11 @@ function integerUpTo(max: number): Rule {
 const share: Rule = (value) =>
   typeof value === 'number' && value >= 0 && value <= 1 ? undefined : 'must be a number from 0 to 1';
 
-const mode: Rule = (value) =>
-  value === 'before' || value === 'after' || value === 'hang' || value === 'cut'
-    ? undefined
-    : 'must be one of before, after, hang, cut';
+const truth: Rule = (value) => (typeof value === 'boolean' ? undefined : 'must be true or false');
+
+function oneOf(values: readonly string[]): Rule {
+  return (value) => (values.includes(value as string) ? undefined : `must be one of ${values.join(', ')}`);
+}
 
 const webAddress: Rule = (value) => {
   if (value === '') return undefined;
@@ -70,17 +107,23 @@ const rules: Readonly<Record<keyof Settings, Rule>> = {
   latencyMs: integerUpTo(60_000),
   latencyJitterMs: integerUpTo(60_000),
   failureRate: share,
-  failureMode: mode,
+  failureMode: oneOf(failureModes),
   webhookUrl: webAddress,
   webhookDelayMs: integerUpTo(600_000),
   webhookDuplicates: integerUpTo(20),
   webhookShuffleMs: integerUpTo(600_000),
   webhookLossRate: share,
   webhookRetryMs: integerUpTo(60_000),
+  webhookHold: truth,
   quotaPerSecond: integerUpTo(1_000_000),
   quotaPerEndpointPerSecond: integerUpTo(1_000_000),
   quotaPublishablePerSecond: integerUpTo(1_000_000),
   slowMs: integerUpTo(600_000),
+  refundMode: oneOf(refundModes),
+  feeRate: share,
+  feeFixedMinor: integerUpTo(1_000_000),
+  disputeFeeMinor: integerUpTo(1_000_000),
+  authorisationSeconds: integerUpTo(90 * 24 * 60 * 60),
   seed: integerUpTo(2 ** 32 - 1),
 };
 

@@ -2,21 +2,28 @@ import { IdempotencyKeys, type StoredKey } from './idempotency.js';
 import { Journal } from './journal.js';
 import { Ledger } from './ledger.js';
 import { sandboxLimits } from './limits.js';
-import type { EventRecord, IntentRecord, IntentStatus, RefundRecord } from './records.js';
+import type { BalanceRecord, DisputeRecord, EventRecord, IntentRecord, IntentStatus, RefundRecord } from './records.js';
 
 /** One line of the journal. */
 type Entry =
   | { readonly k: 'intent'; readonly v: IntentRecord }
   | { readonly k: 'refund'; readonly v: RefundRecord }
+  | { readonly k: 'dispute'; readonly v: DisputeRecord }
+  | { readonly k: 'balance'; readonly v: BalanceRecord }
   | { readonly k: 'event'; readonly v: EventRecord; readonly pending: boolean }
   | { readonly k: 'delivered'; readonly v: string }
   | { readonly k: 'key'; readonly v: StoredKey }
   | { readonly k: 'pruned'; readonly v: number };
 
+/** What state files of earlier versions do not say of a payment. */
+const unsaid = { manualTypes: ['card'], allowedTypes: null, excludedTypes: [], redirects: true, disputeId: null };
+
 /** Everything the sandbox knows, in memory and, when a state file is given, in its journal. */
 export class Store {
   readonly intents = new Ledger<IntentRecord>();
   readonly refunds = new Ledger<RefundRecord>();
+  readonly disputes = new Ledger<DisputeRecord>();
+  readonly balance = new Ledger<BalanceRecord>(sandboxLimits.balanceTransactions);
   readonly events = new Ledger<EventRecord>(sandboxLimits.events);
   readonly keys = new IdempotencyKeys();
   /** Events with a delivery still owed. */
@@ -54,6 +61,16 @@ export class Store {
     this.#record({ k: 'refund', v: refund });
   }
 
+  putDispute(dispute: DisputeRecord): void {
+    this.disputes.put(dispute);
+    this.#record({ k: 'dispute', v: dispute });
+  }
+
+  putBalance(movement: BalanceRecord): void {
+    this.balance.put(movement);
+    this.#record({ k: 'balance', v: movement });
+  }
+
   /** @param pending whether a webhook is owed for it, which survives a restart. */
   putEvent(event: EventRecord, pending: boolean): void {
     this.events.put(event);
@@ -85,7 +102,12 @@ export class Store {
     const before = this.intents.get(intent.id);
     if (before !== undefined) this.#count(before.status, -1);
     this.#count(intent.status, 1);
-    if (intent.charge?.status === 'succeeded') this.#intentOfCharge.set(intent.charge.id, intent.id);
+    // Only the latest charge of an intent is kept, so only that one can be found.
+    const chargeBefore = before?.charge?.id;
+    if (chargeBefore !== intent.charge?.id) {
+      if (chargeBefore !== undefined) this.#intentOfCharge.delete(chargeBefore);
+      if (intent.charge !== null) this.#intentOfCharge.set(intent.charge.id, intent.id);
+    }
     this.intents.put(intent);
   }
 
@@ -98,8 +120,10 @@ export class Store {
   }
 
   #take(entry: Entry): void {
-    if (entry.k === 'intent') this.#indexIntent(entry.v);
+    if (entry.k === 'intent') this.#indexIntent({ ...unsaid, ...entry.v });
     else if (entry.k === 'refund') this.refunds.put(entry.v);
+    else if (entry.k === 'dispute') this.disputes.put(entry.v);
+    else if (entry.k === 'balance') this.balance.put(entry.v);
     else if (entry.k === 'key') this.keys.restore(entry.v);
     else if (entry.k === 'pruned') this.keys.prune();
     else if (entry.k === 'delivered') this.pendingEvents.delete(entry.v);
@@ -112,6 +136,8 @@ export class Store {
   *#snapshot(): Generator<string> {
     for (const v of this.intents.oldestFirst()) yield JSON.stringify({ k: 'intent', v } satisfies Entry);
     for (const v of this.refunds.oldestFirst()) yield JSON.stringify({ k: 'refund', v } satisfies Entry);
+    for (const v of this.disputes.oldestFirst()) yield JSON.stringify({ k: 'dispute', v } satisfies Entry);
+    for (const v of this.balance.oldestFirst()) yield JSON.stringify({ k: 'balance', v } satisfies Entry);
     for (const v of this.keys.kept()) yield JSON.stringify({ k: 'key', v } satisfies Entry);
     for (const v of this.pendingEvents.values()) {
       if (this.events.get(v.id) === undefined) yield JSON.stringify({ k: 'event', v, pending: true } satisfies Entry);

@@ -11,6 +11,19 @@ interface Delivery {
   readonly failures: number;
 }
 
+/** What the subscriber answered: a status, or 0 when it gave none. */
+export interface Received {
+  readonly eventId: string;
+  readonly type: string;
+  readonly status: number;
+}
+
+/** How a webhook that somebody sends by hand differs from one of ours. */
+export interface Forgery {
+  readonly secret?: string | undefined;
+  readonly ageSeconds?: number | undefined;
+}
+
 /**
  * Sends signed events to the subscriber, at least once unless told to lose them: anything but a 2xx is repeated with doubling waits,
  * a bounded number of times. Copies, losses, delays and reordering follow the settings of the moment an event happens.
@@ -24,6 +37,8 @@ export class Webhooks implements Announcer {
     https: new HttpsAgent({ keepAlive: true, maxSockets: sandboxLimits.webhooksInFlight }),
   };
   readonly #copiesLeft = new Map<string, number>();
+  /** Events that wait to be released, in the order in which they happened. */
+  readonly #held = new Map<string, EventRecord>();
   #ready: Delivery[] = [];
   #next = 0;
   #inFlight = 0;
@@ -42,12 +57,57 @@ export class Webhooks implements Announcer {
   }
 
   send(event: EventRecord): void {
-    const { webhookDuplicates, webhookDelayMs, webhookShuffleMs } = this.#world.settings;
+    const { webhookDuplicates, webhookDelayMs, webhookShuffleMs, webhookHold } = this.#world.settings;
+    if (webhookHold) {
+      this.#held.set(event.id, event);
+      return;
+    }
     this.#copiesLeft.set(event.id, 1 + webhookDuplicates);
     for (let copy = 0; copy <= webhookDuplicates; copy += 1) {
       const shuffleMs = webhookShuffleMs > 0 ? this.#world.dice.next() * webhookShuffleMs : 0;
       this.#schedule({ event, failures: 0 }, webhookDelayMs + shuffleMs);
     }
+  }
+
+  get held(): number {
+    return this.#held.size;
+  }
+
+  /** The held events that `wanted` wants, in the order in which they happened. */
+  heldEvents(wanted: (event: EventRecord) => boolean): EventRecord[] {
+    return [...this.#held.values()].filter(wanted);
+  }
+
+  /** Sends events one after the other, each `times` times; those that were held are held no longer, whatever the subscriber answers. */
+  async deliver(events: readonly EventRecord[], times: number): Promise<Received[]> {
+    const received: Received[] = [];
+    for (const event of events) {
+      this.#held.delete(event.id);
+      for (let copy = 0; copy < times; copy += 1) {
+        const status = await this.post(event.body);
+        received.push({ eventId: event.id, type: event.type, status });
+      }
+      this.#world.store.settleEvent(event.id);
+    }
+    return received;
+  }
+
+  /** Held events that nobody will ever be told of. */
+  lose(events: readonly EventRecord[]): void {
+    for (const event of events) {
+      this.counts.lost += 1;
+      this.#held.delete(event.id);
+      this.#world.store.settleEvent(event.id);
+    }
+  }
+
+  /** Sends a body to the subscriber once and resolves to the status it answered, 0 when it answered none. */
+  async post(body: string, forgery: Forgery = {}): Promise<number> {
+    const { webhookUrl } = this.#world.settings;
+    const status = await new Promise<number>((resolve) => this.#post(webhookUrl, body, resolve, forgery));
+    if (isAccepted(status)) this.counts.delivered += 1;
+    else this.counts.failedAttempts += 1;
+    return status;
   }
 
   /** Sends what was owed when the sandbox last stopped. */
@@ -91,10 +151,10 @@ export class Webhooks implements Announcer {
       return;
     }
     this.#inFlight += 1;
-    this.#post(webhookUrl, delivery.event.body, (accepted) => {
+    this.#post(webhookUrl, delivery.event.body, (status) => {
       this.#inFlight -= 1;
       if (this.#stopped) return;
-      if (accepted) {
+      if (isAccepted(status)) {
         this.counts.delivered += 1;
         this.#finishCopy(delivery.event.id);
       } else this.#repeat(delivery);
@@ -124,9 +184,11 @@ export class Webhooks implements Announcer {
   }
 
   /** Calls back exactly once. Every attempt is signed anew because receivers refuse old timestamps. */
-  #post(url: string, body: string, finished: (accepted: boolean) => void): void {
-    const timestamp = nowSeconds();
-    const signature = createHmac('sha256', this.#secret).update(`${timestamp}.${body}`).digest('hex');
+  #post(url: string, body: string, finished: (status: number) => void, forgery: Forgery = {}): void {
+    const timestamp = nowSeconds() - (forgery.ageSeconds ?? 0);
+    const signature = createHmac('sha256', forgery.secret ?? this.#secret)
+      .update(`${timestamp}.${body}`)
+      .digest('hex');
     const secure = url.startsWith('https:');
     const options = {
       method: 'POST',
@@ -147,7 +209,11 @@ export class Webhooks implements Announcer {
     });
     call.on('timeout', () => call.destroy());
     call.on('error', () => undefined);
-    call.on('close', () => finished(status >= 200 && status < 300));
+    call.on('close', () => finished(status));
     call.end(body);
   }
+}
+
+function isAccepted(status: number): boolean {
+  return status >= 200 && status < 300;
 }

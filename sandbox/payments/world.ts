@@ -1,4 +1,5 @@
 import Stripe from 'stripe';
+import { Faults } from './faults.js';
 import { makeId, nowSeconds } from './ids.js';
 import type { Cause, EventRecord } from './records.js';
 import type { PageUrl } from './render.js';
@@ -13,6 +14,7 @@ export class World {
   readonly store: Store;
   settings: Settings;
   dice: Dice;
+  readonly faults = new Faults();
   pageUrl: PageUrl = (intentId) => `/_sandbox/3ds/${intentId}`;
   announcer: Announcer = { accept: () => false, send: () => undefined };
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -35,15 +37,19 @@ export class World {
     this.#timers.add(timer);
   }
 
-  /** Records an event and hands it to the webhooks. `object` is the JSON of the full object after the change. */
-  announce(type: string, object: string, cause: Cause): void {
+  /**
+   * Records an event and hands it to the webhooks. `object` is the JSON of the full object after the change, `previous` what some of its
+   * fields were before.
+   */
+  announce(type: string, object: string, cause: Cause, previous?: object): void {
     const wanted = this.announcer.accept();
     const id = makeId('evt_');
     const created = nowSeconds();
     const request = JSON.stringify({ id: cause.requestId, idempotency_key: cause.idempotencyKey });
+    const before = previous === undefined ? '' : `,"previous_attributes":${JSON.stringify(previous)}`;
     // Joined by hand: the object was rendered for the answer already and is the bulk of the event.
     const body =
-      `{"id":"${id}","object":"event","api_version":"${Stripe.API_VERSION}","created":${created},"data":{"object":${object}},` +
+      `{"id":"${id}","object":"event","api_version":"${Stripe.API_VERSION}","created":${created},"data":{"object":${object}${before}},` +
       `"livemode":false,"pending_webhooks":${wanted ? 1 : 0},"request":${request},"type":"${type}"}`;
     const event: EventRecord = { id, created, type, body };
     this.store.putEvent(event, wanted);

@@ -5,7 +5,12 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import Stripe from 'stripe';
+import type { DisputeWish, RefundWish } from '../../sandbox/payments/control-money.js';
+import type { HandmadeWebhook, WebhookChoice } from '../../sandbox/payments/control-webhooks.js';
+import type { FaultPlan } from '../../sandbox/payments/faults.js';
+import type { BalanceRecord, DisputeStatus, RefundStatus } from '../../sandbox/payments/records.js';
 import type { Settings } from '../../sandbox/payments/settings.js';
+import type { Received } from '../../sandbox/payments/webhooks.js';
 import { startProgram } from '../../sandbox/services/process.js';
 
 export interface PaymentSandboxOptions {
@@ -38,18 +43,28 @@ export interface SandboxState {
   readonly intents: number;
   readonly intentsByStatus: Readonly<Record<string, number>>;
   readonly refunds: number;
+  readonly disputes: number;
+  readonly balanceTransactions: number;
   readonly events: number;
   readonly idempotencyKeys: number;
   readonly webhooksPending: number;
+  readonly webhooksHeld: number;
   readonly webhooks: Readonly<Record<'delivered' | 'failedAttempts' | 'lost' | 'givenUp' | 'refusedFull', number>>;
   readonly api: Readonly<Record<'calls' | 'refusedByQuota' | 'replayed' | 'failedOnPurpose', number>>;
 }
+
+/** By currency and what it was about; amounts and fees are minor units, negative when money left. */
+export type BalanceSums = Readonly<
+  Record<string, Partial<Record<BalanceRecord['category'], { count: number; amount: number; fee: number }>>>
+>;
 
 /** What a buyer's browser got back: the public view of the intent, or `{ error }`. */
 export interface BuyerAnswer {
   readonly httpStatus: number;
   readonly body: Readonly<Record<string, unknown>>;
 }
+
+export type PlannedFault = FaultPlan & { readonly met: number };
 
 export interface PaymentSandbox {
   readonly url: string;
@@ -69,6 +84,31 @@ export interface PaymentSandbox {
   confirm(clientSecret: string, paymentMethod: string): Promise<BuyerAnswer>;
   /** The buyer's answer on the bank's page. */
   authenticate(intentId: string, result: 'success' | 'fail'): Promise<BuyerAnswer>;
+  /** Plans a fault for calls of an endpoint, after those planned before; resolves to all that are in force, with how often they were met. */
+  fail(plan: Partial<FaultPlan> & Pick<FaultPlan, 'endpoint' | 'mode'>): Promise<readonly PlannedFault[]>;
+  faults(): Promise<readonly PlannedFault[]>;
+  /** All of them without an endpoint. */
+  clearFaults(endpoint?: string): Promise<void>;
+  /** The seller gives money back in the dashboard: all that is left without an amount. Rejects when the provider refuses, as all below do. */
+  refund(intentId: string, wish?: RefundWish): Promise<Stripe.Refund>;
+  /** Ends a pending refund, or returns (`failed`) one that had succeeded. */
+  settleRefund(refundId: string, status: Exclude<RefundStatus, 'pending'>, reason?: string): Promise<Stripe.Refund>;
+  /** The buyer's bank opens a dispute. */
+  dispute(intentId: string, wish?: DisputeWish): Promise<Stripe.Dispute>;
+  moveDispute(disputeId: string, status: DisputeStatus): Promise<Stripe.Dispute>;
+  /** An authorisation's time is over. Unnoticed, the intent stays as it is until somebody wants to capture it. */
+  expire(intentId: string, how?: { readonly noticed: boolean }): Promise<Stripe.PaymentIntent>;
+  /** Ends a payment that is processing. */
+  settlePayment(intentId: string, how: { readonly approved: boolean }): Promise<Stripe.PaymentIntent>;
+  balance(): Promise<BalanceSums>;
+  /** Sends webhooks held by the setting `webhookHold`, one after the other; resolves when each was answered. */
+  releaseWebhooks(choice?: WebhookChoice): Promise<readonly Received[]>;
+  /** Held webhooks that never arrive. */
+  loseWebhooks(choice?: WebhookChoice): Promise<void>;
+  /** Sends past events again, one after the other; resolves when each was answered. */
+  resendWebhooks(choice?: WebhookChoice): Promise<readonly Received[]>;
+  /** Sends one that the provider would not send like this; resolves to what the subscriber answered. */
+  sendWebhook(webhook: HandmadeWebhook): Promise<Received>;
   /** SIGTERM; resolves to how it ended, `exit code 0` when clean. Safe to call twice. */
   stop(): Promise<string>;
   /** SIGKILL, as in a crash. */
@@ -130,16 +170,27 @@ export async function startPaymentSandbox(options: PaymentSandboxOptions = {}): 
   };
 }
 
-type SandboxCalls = Pick<
+type SandboxCalls = Omit<
   PaymentSandbox,
-  'settings' | 'state' | 'intents' | 'pruneIdempotencyKeys' | 'confirm' | 'authenticate'
+  'url' | 'port' | 'pid' | 'secretKey' | 'webhookSecret' | 'client' | 'stop' | 'kill'
 >;
 
+const json = { 'content-type': 'application/json' };
+
 function sandboxCalls(url: string): SandboxCalls {
-  const json = { 'content-type': 'application/json' };
+  const send = <T>(path: string, body: object, method = 'POST') =>
+    control<T>(`${url}/_sandbox${path}`, { method, headers: json, body: JSON.stringify(body) });
   return {
-    settings: (patch) =>
-      control(`${url}/_sandbox/settings`, { method: 'PATCH', headers: json, body: JSON.stringify(patch) }),
+    ...moneyCalls(send),
+    ...webhookCalls(send),
+    settings: (patch) => send('/settings', patch, 'PATCH'),
+    fail: (plan) => send('/faults', plan),
+    faults: () => control(`${url}/_sandbox/faults`),
+    clearFaults: async (endpoint) => {
+      const query = endpoint === undefined ? '' : `?endpoint=${endpoint}`;
+      await control(`${url}/_sandbox/faults${query}`, { method: 'DELETE' });
+    },
+    balance: () => control(`${url}/_sandbox/balance`),
     state: () => control(`${url}/_sandbox/state`),
     intents: () => control(`${url}/_sandbox/intents`),
     pruneIdempotencyKeys: async () => {
@@ -154,6 +205,35 @@ function sandboxCalls(url: string): SandboxCalls {
     },
     authenticate: (intentId, result) =>
       buyer(`${url}/_sandbox/3ds/${intentId}`, { method: 'POST', headers: json, body: JSON.stringify({ result }) }),
+  };
+}
+
+type Send = <T>(path: string, body: object) => Promise<T>;
+
+function moneyCalls(
+  send: Send,
+): Pick<SandboxCalls, 'refund' | 'settleRefund' | 'dispute' | 'moveDispute' | 'expire' | 'settlePayment'> {
+  return {
+    refund: (intentId, wish = {}) => send(`/intents/${intentId}/refund`, wish),
+    settleRefund: (refundId, status, reason) => send(`/refunds/${refundId}/settle`, { status, reason }),
+    dispute: (intentId, wish = {}) => send(`/intents/${intentId}/dispute`, wish),
+    moveDispute: (disputeId, status) => send(`/disputes/${disputeId}/move`, { status }),
+    expire: (intentId, how = { noticed: true }) => send(`/intents/${intentId}/expire`, how),
+    settlePayment: (intentId, how) => send(`/intents/${intentId}/settle`, how),
+  };
+}
+
+function webhookCalls(
+  send: Send,
+): Pick<SandboxCalls, 'releaseWebhooks' | 'loseWebhooks' | 'resendWebhooks' | 'sendWebhook'> {
+  return {
+    releaseWebhooks: async (choice = {}) =>
+      (await send<{ received: Received[] }>('/webhooks/release', choice)).received,
+    loseWebhooks: async (choice = {}) => {
+      await send('/webhooks/release', { ...choice, lose: true });
+    },
+    resendWebhooks: async (choice = {}) => (await send<{ received: Received[] }>('/webhooks/resend', choice)).received,
+    sendWebhook: (webhook) => send('/webhooks/send', webhook),
   };
 }
 
