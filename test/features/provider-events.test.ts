@@ -1,0 +1,194 @@
+import { startTestApp, type TestApp } from '../support/app.js';
+import { booksOfApp, expectBooksBalance, readSeats } from '../support/books.js';
+import type { ApiClient, Data } from '../support/client.js';
+import { createHall, holdSeats, newKey, startCheckout, type TestHall } from '../support/events.js';
+import { eventually } from '../support/eventually.js';
+import { calm, followOrder, intentOf, pay } from '../support/orders.js';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await startTestApp();
+});
+afterAll(() => app.close());
+afterEach(async () => {
+  await calm(app);
+  await app.provider.settings({ refundMode: 'succeed' });
+});
+
+const booksOf = ({ eventId }: TestHall) => booksOfApp(app, eventId);
+
+const fields = `id state dispute refunded { amountMinor } refunds { id reason state failure amount { amountMinor } seatIds } tickets { state }`;
+
+interface Bought {
+  readonly buyer: ApiClient;
+  readonly orderId: string;
+  readonly intentId: string;
+}
+
+async function buy(hall: TestHall, seatIds: readonly string[]): Promise<Bought> {
+  const buyer = await app.guest();
+  const { hold } = await holdSeats(buyer, hall.eventId, { seatIds });
+  const { order } = await startCheckout(buyer, hold);
+  await pay(app, followOrder(buyer, order.id));
+  return { buyer, orderId: order.id, intentId: (await intentOf(app, order.id)).id };
+}
+
+const read = async ({ buyer, orderId }: Bought): Promise<Data> =>
+  (await buyer.run(`query ($id: ID!) { order(id: $id) { ${fields} } }`, { id: orderId })).order;
+
+const follow = ({ buyer, orderId }: Bought) =>
+  buyer.subscribe(`subscription ($id: ID!) { orderUpdated(orderId: $id) { ${fields} } }`, { id: orderId });
+
+const until = (bought: Bought, seen: (order: Data) => void): Promise<Data> =>
+  eventually(async () => {
+    const order = await read(bought);
+    seen(order);
+    const open = await app.sql('SELECT FROM order_step WHERE order_id = $1 AND finished_at IS NULL', [bought.orderId]);
+    expect(open).toEqual([]);
+    return order;
+  });
+
+const refund = (orderId: string) =>
+  app.organizer.mutate('refundOrder', { orderId, idempotencyKey: newKey() }, `order { ${fields} }`);
+
+const postings = ({ orderId }: Bought): Promise<{ kind: string; buyer: number; clearing: number }[]> =>
+  app.sql('SELECT kind, buyer, clearing FROM posting WHERE order_id = $1 ORDER BY posted_at, kind', [orderId]);
+
+test('A refund that stays under way is told as PENDING, and as SUCCEEDED when the provider says so', async () => {
+  const hall = await createHall(app.organizer);
+  const bought = await buy(hall, [hall.rows[0]![0]!]);
+  await app.provider.settings({ refundMode: 'pending' });
+  await refund(bought.orderId);
+  const stream = follow(bought);
+  const pending = await stream.until(({ state }) => state === 'REFUNDED');
+  expect(pending.refunds).toMatchObject([{ state: 'PENDING' }]);
+  const [row] = await app.sql<{ id: string }>('SELECT provider_id AS id FROM refund WHERE order_id = $1', [
+    bought.orderId,
+  ]);
+  await app.provider.settleRefund(row!.id, 'succeeded');
+  const done = await stream.until(({ refunds }) => refunds[0].state === 'SUCCEEDED');
+  expect(done).toMatchObject({ state: 'REFUNDED', refunded: { amountMinor: 1100 } });
+  await expectBooksBalance(booksOf(hall));
+});
+
+test('A refund that fails later is owed again, told to its buyer, and paid out once more when the organizer says so', async () => {
+  const hall = await createHall(app.organizer);
+  const bought = await buy(hall, [hall.rows[0]![0]!]);
+  await app.provider.settings({ refundMode: 'pending' });
+  await refund(bought.orderId);
+  await until(bought, ({ refunds }) => expect(refunds).toMatchObject([{ state: 'PENDING' }]));
+  const [row] = await app.sql<{ id: string; refundId: string }>(
+    'SELECT provider_id AS id, id AS "refundId" FROM refund WHERE order_id = $1',
+    [bought.orderId],
+  );
+  const stream = follow(bought);
+  await app.provider.settleRefund(row!.id, 'failed', 'expired_or_canceled_card');
+  const failed = await stream.until(({ refunds }) => refunds[0].state === 'FAILED');
+  expect(failed).toMatchObject({
+    state: 'REFUNDED',
+    refunded: { amountMinor: 0 },
+    refunds: [{ failure: 'expired_or_canceled_card' }],
+    tickets: [{ state: 'VOID' }],
+  });
+  expect((await postings(bought)).reduce((sum, { buyer }) => sum + buyer, 0)).toBe(-1100);
+  // The seats stay as they were decided: somebody else may have them.
+  expect((await readSeats(booksOf(hall))).counts).toMatchObject({ '.': 20 });
+  await app.provider.settings({ refundMode: 'succeed' });
+  const retry = () =>
+    app.organizer.mutate('retryRefund', { refundId: row!.refundId, idempotencyKey: newKey() }, `order { ${fields} }`);
+  await Promise.all([retry(), retry(), retry()]);
+  const done = await until(bought, ({ refunds }) => expect(refunds).toHaveLength(2));
+  expect(done).toMatchObject({
+    refunded: { amountMinor: 1100 },
+    refunds: [{ state: 'FAILED' }, { reason: 'AGAIN', state: 'SUCCEEDED' }],
+  });
+  expect(await intentOf(app, bought.orderId)).toMatchObject({ amount_refunded: 1100 });
+  await expectBooksBalance(booksOf(hall));
+});
+
+test('What is paid back in the dashboard is taken over: all of it takes the tickets, part of it leaves them', async () => {
+  const hall = await createHall(app.organizer);
+  const [first, second, third] = hall.rows[0]!;
+  const whole = await buy(hall, [first!]);
+  const part = await buy(hall, [second!, third!]);
+  await app.provider.refund(whole.intentId);
+  await app.provider.refund(part.intentId, { amount: 500 });
+  expect(await until(whole, ({ state }) => expect(state).toBe('REFUNDED'))).toMatchObject({
+    refunds: [{ reason: 'PROVIDER', state: 'SUCCEEDED', amount: { amountMinor: 1100 }, seatIds: [first] }],
+    tickets: [{ state: 'VOID' }],
+  });
+  expect(await until(part, ({ refunds }) => expect(refunds).toHaveLength(1))).toMatchObject({
+    state: 'COMPLETED',
+    refunded: { amountMinor: 500 },
+    refunds: [{ reason: 'PROVIDER', state: 'SUCCEEDED', amount: { amountMinor: 500 }, seatIds: [] }],
+    tickets: [{ state: 'VALID' }, { state: 'VALID' }],
+  });
+  await app.provider.resendWebhooks();
+  // What is left of the money goes back with the tickets.
+  await refund(part.orderId);
+  expect(await until(part, ({ state }) => expect(state).toBe('REFUNDED'))).toMatchObject({
+    refunded: { amountMinor: 2200 },
+  });
+  expect(await intentOf(app, part.orderId)).toMatchObject({ amount_refunded: 2200 });
+  await expectBooksBalance(booksOf(hall));
+});
+
+test('A disputed payment is flagged; won, it stays; lost, its tickets are void and its seats free', async () => {
+  const hall = await createHall(app.organizer);
+  const [first, second] = hall.rows[0]!;
+  const kept = await buy(hall, [first!]);
+  const lost = await buy(hall, [second!]);
+  const disputes = await Promise.all([app.provider.dispute(kept.intentId), app.provider.dispute(lost.intentId)]);
+  for (const bought of [kept, lost]) {
+    const open = await until(bought, ({ dispute }) => expect(dispute).toBe('OPEN'));
+    expect(open).toMatchObject({ state: 'COMPLETED', tickets: [{ state: 'VALID' }] });
+    expect((await postings(bought)).reduce((sum, { clearing }) => sum + clearing, 0)).toBe(0);
+  }
+  await app.provider.moveDispute(disputes[0].id, 'won');
+  await app.provider.moveDispute(disputes[1].id, 'lost');
+  expect(await until(kept, ({ dispute }) => expect(dispute).toBe('WON'))).toMatchObject({
+    state: 'COMPLETED',
+    tickets: [{ state: 'VALID' }],
+  });
+  expect(
+    await until(lost, ({ dispute, state }) => expect([dispute, state]).toEqual(['LOST', 'REFUNDED'])),
+  ).toMatchObject({
+    refunds: [{ reason: 'DISPUTE', state: 'SUCCEEDED', amount: { amountMinor: 1100 } }],
+    tickets: [{ state: 'VOID' }],
+  });
+  expect((await postings(kept)).reduce((sum, { clearing }) => sum + clearing, 0)).toBe(1100);
+  expect((await postings(lost)).reduce((sum, { buyer, clearing }) => sum + buyer + clearing, 0)).toBe(0);
+  expect((await readSeats(booksOf(hall))).counts).toMatchObject({ '.': 19, s: 1, r: 0 });
+});
+
+test("Events of another's account, of unknown types and of unknown payments are stored, answered and change nothing", async () => {
+  const hall = await createHall(app.organizer);
+  const bought = await buy(hall, [hall.rows[0]![0]!]);
+  const before = await read(bought);
+  const stranger = await app.provider
+    .client()
+    .paymentIntents.create({ amount: 5_000, currency: 'eur', payment_method: 'pm_card_visa', confirm: true });
+  const made = await app.provider.refund(stranger.id);
+  const { id: like } = (await app.provider.client().events.list({ type: 'refund.created' })).data[0]!;
+  const object = { id: made.id, payment_intent: bought.intentId };
+  const answers = [
+    await app.provider.sendWebhook({ like, account: 'acct_other', object }),
+    await app.provider.sendWebhook({ like, type: 'refund.invented', object: { ...object, object: 'nothing_known' } }),
+    await app.provider.sendWebhook({ like, object: { id: 're_unknown' } }),
+  ];
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+  const refused = [
+    await app.provider.sendWebhook({ like, secret: 'whsec_of_somebody_else' }),
+    await app.provider.sendWebhook({ like, ageSeconds: 3_600 }),
+    await app.provider.sendWebhook({ like, bytes: 2_000_000 }),
+  ];
+  expect(refused.map(({ status }) => status)).toEqual([400, 400, 413]);
+  await eventually(async () => {
+    expect(await app.sql('SELECT FROM webhook_event WHERE due_at IS NOT NULL')).toEqual([]);
+  });
+  const stored = await app.sql('SELECT id FROM webhook_event WHERE id = ANY($1)', [
+    answers.map(({ eventId }) => eventId),
+  ]);
+  expect(stored).toHaveLength(3);
+  expect(await read(bought)).toEqual(before);
+});
