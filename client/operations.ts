@@ -123,6 +123,17 @@ export type LeaveQueueInput = {
   entryId: string;
 };
 
+/** Why an order ends without tickets. */
+export type OrderEndReason =
+  /** It was called off. */
+  | 'CANCELED'
+  /** Too many attempts to pay were declined; its state is CANCELED. */
+  | 'DECLINED'
+  /** Nobody paid in time. */
+  | 'EXPIRED'
+  /** Its seats were somebody else's by then. */
+  | 'LOST';
+
 /** The life of an order. Final: COMPLETED, CANCELED, EXPIRED, LOST, REFUNDED. */
 export type OrderState =
   | 'AWAITING_PAYMENT'
@@ -269,14 +280,14 @@ export type EventsQueryVariables = Exact<{
 
 export type EventsQuery = { events: { edges: Array<{ cursor: string, node: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: WaitingRoom, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } };
 
-export type OrderPartsFragment = { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> };
+export type OrderPartsFragment = { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, endReason: OrderEndReason | null, paymentReadyAt: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> };
 
 export type StartCheckoutMutationVariables = Exact<{
   input: StartCheckoutInput;
 }>;
 
 
-export type StartCheckoutMutation = { startCheckout: { order: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } | null, errors: Array<
+export type StartCheckoutMutation = { startCheckout: { order: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, endReason: OrderEndReason | null, paymentReadyAt: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } | null, errors: Array<
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
@@ -297,7 +308,7 @@ export type CancelOrderMutationVariables = Exact<{
 }>;
 
 
-export type CancelOrderMutation = { cancelOrder: { order: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } | null, errors: Array<
+export type CancelOrderMutation = { cancelOrder: { order: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, endReason: OrderEndReason | null, paymentReadyAt: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } | null, errors: Array<
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
@@ -311,19 +322,19 @@ export type OrderQueryVariables = Exact<{
 }>;
 
 
-export type OrderQuery = { order: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } | null };
+export type OrderQuery = { order: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, endReason: OrderEndReason | null, paymentReadyAt: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } | null };
 
 export type OrderUpdatedSubscriptionVariables = Exact<{
   orderId: string;
 }>;
 
 
-export type OrderUpdatedSubscription = { orderUpdated: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } };
+export type OrderUpdatedSubscription = { orderUpdated: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, endReason: OrderEndReason | null, paymentReadyAt: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } };
 
 export type MyOrdersQueryVariables = Exact<{ [key: string]: never; }>;
 
 
-export type MyOrdersQuery = { viewer: { personId: string, role: ViewerRole, expiresAt: string, orders: Array<{ id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> }> } | null };
+export type MyOrdersQuery = { viewer: { personId: string, role: ViewerRole, expiresAt: string, orders: Array<{ id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, endReason: OrderEndReason | null, paymentReadyAt: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> }> } | null };
 
 export type ImportVenueMutationVariables = Exact<{
   input: ImportVenueInput;
@@ -431,21 +442,21 @@ export type QueuePositionChangedSubscriptionVariables = Exact<{
 
 export type QueuePositionChangedSubscription = { queuePositionChanged: { id: string, eventId: string, phase: QueuePhase, state: QueueEntryState, number: number | null, position: number | null, peopleAhead: number | null, nextPushInMs: number | null, now: string, estimatedWait: { fromMs: number, toMs: number | null } | null, admission: { token: string, expiresAt: string } | null } };
 
-export type SalesPartsFragment = { eventId: string, epoch: string, version: number, waiting: number, admitted: number, now: string, categories: Array<{ categoryId: string, name: string, capacity: number, available: number, held: number, issuing: number, sold: number, returning: number, blocked: number, revenue: { amountMinor: number, currency: string } }>, minutes: Array<{ minute: string, sold: number, revenue: { amountMinor: number, currency: string } }>, revenue: { amountMinor: number, currency: string } };
+export type SalesPartsFragment = { eventId: string, epoch: string, version: number, waiting: number, admitted: number, paymentsDelayedSince: string | null, now: string, categories: Array<{ categoryId: string, name: string, capacity: number, available: number, held: number, issuing: number, sold: number, returning: number, blocked: number, revenue: { amountMinor: number, currency: string } }>, minutes: Array<{ minute: string, sold: number, revenue: { amountMinor: number, currency: string } }>, revenue: { amountMinor: number, currency: string } };
 
 export type SalesQueryVariables = Exact<{
   eventId: string;
 }>;
 
 
-export type SalesQuery = { sales: { eventId: string, epoch: string, version: number, waiting: number, admitted: number, now: string, categories: Array<{ categoryId: string, name: string, capacity: number, available: number, held: number, issuing: number, sold: number, returning: number, blocked: number, revenue: { amountMinor: number, currency: string } }>, minutes: Array<{ minute: string, sold: number, revenue: { amountMinor: number, currency: string } }>, revenue: { amountMinor: number, currency: string } } | null };
+export type SalesQuery = { sales: { eventId: string, epoch: string, version: number, waiting: number, admitted: number, paymentsDelayedSince: string | null, now: string, categories: Array<{ categoryId: string, name: string, capacity: number, available: number, held: number, issuing: number, sold: number, returning: number, blocked: number, revenue: { amountMinor: number, currency: string } }>, minutes: Array<{ minute: string, sold: number, revenue: { amountMinor: number, currency: string } }>, revenue: { amountMinor: number, currency: string } } | null };
 
 export type SalesChangedSubscriptionVariables = Exact<{
   eventId: string;
 }>;
 
 
-export type SalesChangedSubscription = { salesChanged: { eventId: string, epoch: string, version: number, waiting: number, admitted: number, now: string, categories: Array<{ categoryId: string, name: string, capacity: number, available: number, held: number, issuing: number, sold: number, returning: number, blocked: number, revenue: { amountMinor: number, currency: string } }>, minutes: Array<{ minute: string, sold: number, revenue: { amountMinor: number, currency: string } }>, revenue: { amountMinor: number, currency: string } } };
+export type SalesChangedSubscription = { salesChanged: { eventId: string, epoch: string, version: number, waiting: number, admitted: number, paymentsDelayedSince: string | null, now: string, categories: Array<{ categoryId: string, name: string, capacity: number, available: number, held: number, issuing: number, sold: number, returning: number, blocked: number, revenue: { amountMinor: number, currency: string } }>, minutes: Array<{ minute: string, sold: number, revenue: { amountMinor: number, currency: string } }>, revenue: { amountMinor: number, currency: string } } };
 
 export type HoldPartsFragment = { id: string, eventId: string, state: HoldState, fence: string, expiresAt: string, payBy: string | null, extensionsEndAt: string, expiryWarning: boolean, orderId: string | null, now: string, seats: Array<{ id: string, index: number, sectionName: string, rowLabel: string | null, seatLabel: string | null, categoryId: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string } }>, total: { amountMinor: number, currency: string } };
 
@@ -658,6 +669,8 @@ export const OrderPartsFragmentDoc = new TypedDocumentString(`
     publishableKey
   }
   lastDecline
+  endReason
+  paymentReadyAt
   tickets {
     id
     orderId
@@ -719,6 +732,7 @@ export const SalesPartsFragmentDoc = new TypedDocumentString(`
   }
   waiting
   admitted
+  paymentsDelayedSince
   revenue {
     amountMinor
     currency
@@ -905,6 +919,8 @@ export const StartCheckoutDocument = new TypedDocumentString(`
     publishableKey
   }
   lastDecline
+  endReason
+  paymentReadyAt
   tickets {
     id
     orderId
@@ -966,6 +982,8 @@ export const CancelOrderDocument = new TypedDocumentString(`
     publishableKey
   }
   lastDecline
+  endReason
+  paymentReadyAt
   tickets {
     id
     orderId
@@ -1015,6 +1033,8 @@ export const OrderDocument = new TypedDocumentString(`
     publishableKey
   }
   lastDecline
+  endReason
+  paymentReadyAt
   tickets {
     id
     orderId
@@ -1064,6 +1084,8 @@ export const OrderUpdatedDocument = new TypedDocumentString(`
     publishableKey
   }
   lastDecline
+  endReason
+  paymentReadyAt
   tickets {
     id
     orderId
@@ -1118,6 +1140,8 @@ export const MyOrdersDocument = new TypedDocumentString(`
     publishableKey
   }
   lastDecline
+  endReason
+  paymentReadyAt
   tickets {
     id
     orderId
@@ -1507,6 +1531,7 @@ export const SalesDocument = new TypedDocumentString(`
   }
   waiting
   admitted
+  paymentsDelayedSince
   revenue {
     amountMinor
     currency
@@ -1548,6 +1573,7 @@ export const SalesChangedDocument = new TypedDocumentString(`
   }
   waiting
   admitted
+  paymentsDelayedSince
   revenue {
     amountMinor
     currency

@@ -2,6 +2,7 @@ import { registerEnumType } from 'type-graphql';
 import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, type Relation } from 'typeorm';
 import {
   type EndReason,
+  endReasons,
   type IntentStatus,
   type OrderState,
   type OrderStep,
@@ -16,6 +17,20 @@ export const OrderStateEnum = Object.fromEntries(orderStates.map((state) => [sta
 registerEnumType(OrderStateEnum, {
   name: 'OrderState',
   description: 'The life of an order. Final: COMPLETED, CANCELED, EXPIRED, LOST, REFUNDED.',
+});
+
+export const EndReasonEnum = Object.fromEntries(endReasons.map((reason) => [reason, reason])) as {
+  readonly [R in EndReason]: R;
+};
+registerEnumType(EndReasonEnum, {
+  name: 'OrderEndReason',
+  description: 'Why an order ends without tickets.',
+  valuesConfig: {
+    CANCELED: { description: 'It was called off.' },
+    EXPIRED: { description: 'Nobody paid in time.' },
+    LOST: { description: "Its seats were somebody else's by then." },
+    DECLINED: { description: 'Too many attempts to pay were declined; its state is CANCELED.' },
+  },
 });
 
 export const TicketState = { PENDING_CAPTURE: 'PENDING_CAPTURE', VALID: 'VALID', VOID: 'VOID' } as const;
@@ -86,7 +101,7 @@ export class Order {
   @Column({ type: 'timestamptz', precision: 3 })
   freeAt!: Date;
 
-  /** Why the order is to end without tickets, once somebody asked for it; the state it then gets. */
+  /** Why the order is to end without tickets, once that is known. A payment that was on its way may win all the same. */
   @Column({ type: 'text', nullable: true })
   endReason!: EndReason | null;
 

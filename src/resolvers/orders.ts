@@ -14,8 +14,8 @@ import {
   Subscription,
 } from 'type-graphql';
 import { isRefusal, type Refusal, refuse } from '../domain/errors.js';
-import { isFinal, type OrderState } from '../domain/order-states.js';
-import { OrderStateEnum, type Ticket as TicketRow, TicketState } from '../entities/orders.js';
+import { type EndReason, isFinal, type OrderState } from '../domain/order-states.js';
+import { EndReasonEnum, OrderStateEnum, type Ticket as TicketRow, TicketState } from '../entities/orders.js';
 import type { PublishedEvent } from '../services/event-catalogue.js';
 import type { OrderView } from '../services/order-reading.js';
 import { seatId } from '../services/seat-holds.js';
@@ -114,6 +114,16 @@ class Order {
     description: "The provider's reason for the last declined attempt; the seats stay until payBy.",
   })
   lastDecline!: string | null;
+
+  @Field(() => EndReasonEnum, { nullable: true, description: 'From CANCELING on, unless it ended with tickets.' })
+  endReason!: EndReason | null;
+
+  @Field(() => Date, {
+    nullable: true,
+    description:
+      'In PAYMENT_PREPARING: when the payment form should be there, by how many wait for theirs. An estimate; null: nobody can say.',
+  })
+  paymentReadyAt!: Date | null;
 
   @Field(() => [Ticket], { description: 'From CONFIRMED on.' })
   tickets!: Ticket[];
@@ -222,9 +232,20 @@ function describeTicket(event: PublishedEvent, ticket: TicketRow): Ticket {
   };
 }
 
+/** States of an order that ends, or has ended, without tickets. */
+const withoutTickets: ReadonlySet<OrderState> = new Set([
+  'CANCELING',
+  'CANCELED',
+  'EXPIRED',
+  'LOST',
+  'REFUNDING',
+  'REFUNDED',
+]);
+
 function describeOrder({ order, event, lines, tickets }: OrderView, { services }: Context): Order {
   const { currency } = order;
   const { stripe } = services.platform.config;
+  const readyAtMs = order.state === 'PAYMENT_PREPARING' ? services.payments.formReadyAtMs : null;
   const open = order.clientSecret !== null && order.intentId !== null && !isFinal(order.state);
   return {
     id: order.id,
@@ -249,6 +270,8 @@ function describeOrder({ order, event, lines, tickets }: OrderView, { services }
         }
       : null,
     lastDecline: order.lastDecline,
+    endReason: withoutTickets.has(order.state) ? order.endReason : null,
+    paymentReadyAt: readyAtMs === null ? null : new Date(readyAtMs),
     tickets: tickets.map((ticket) => describeTicket(event, ticket)),
     now: new Date(services.platform.clock.nowMs()),
   };
@@ -263,15 +286,23 @@ export class OrdersResolver {
   }
 
   @Mutation(() => StartCheckoutPayload, {
-    description: 'Makes an order of a hold and returns at once; the payment form comes by orderUpdated.',
+    description:
+      'Makes an order of a hold. The payment form comes with the answer, if it is there at once, and by orderUpdated.',
   })
   async startCheckout(
     @Arg('input', () => StartCheckoutInput) input: StartCheckoutInput,
     @Ctx() context: Context,
   ): Promise<StartCheckoutPayload> {
     const { holdId, fence, idempotencyKey } = input;
+    const { orders, orderFeed, payments, platform } = context.services;
+    const { checkoutWaitMs } = platform.config;
     const act = () =>
-      asViewer(context, (viewer) => context.services.orders.startCheckout(viewer, { holdId, fence, idempotencyKey }));
+      asViewer(context, async (viewer) => {
+        const started = await orders.startCheckout(viewer, { holdId, fence, idempotencyKey });
+        // Where many wait for their forms there is nothing to wait for.
+        const isSoon = payments.queueMs !== null && payments.queueMs < checkoutWaitMs;
+        return isRefusal(started) || !isSoon ? started : orderFeed.whenPayable(started, checkoutWaitMs);
+      });
     return payload('order', this.#describe(checkKey(input) ?? (await act()), context));
   }
 
