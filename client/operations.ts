@@ -124,6 +124,17 @@ export type LeaveQueueInput = {
   entryId: string;
 };
 
+/** Why an order ends without tickets. */
+export type OrderEndReason =
+  /** It was called off. */
+  | 'CANCELED'
+  /** Too many attempts to pay were declined; its state is CANCELED. */
+  | 'DECLINED'
+  /** Nobody paid in time. */
+  | 'EXPIRED'
+  /** Its seats were somebody else's by then. */
+  | 'LOST';
+
 /** How an order is paid. ONLINE: through the provider. CASH: at the box office. INVOICE: on account, later. */
 export type OrderMethod =
   | 'CASH'
@@ -279,14 +290,14 @@ export type EventsQueryVariables = Exact<{
 
 export type EventsQuery = { events: { edges: Array<{ cursor: string, node: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: WaitingRoom, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } };
 
-export type OrderPartsFragment = { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> };
+export type OrderPartsFragment = { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, endReason: OrderEndReason | null, paymentReadyAt: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> };
 
 export type StartCheckoutMutationVariables = Exact<{
   input: StartCheckoutInput;
 }>;
 
 
-export type StartCheckoutMutation = { startCheckout: { order: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } | null, errors: Array<
+export type StartCheckoutMutation = { startCheckout: { order: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, endReason: OrderEndReason | null, paymentReadyAt: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } | null, errors: Array<
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
@@ -307,7 +318,7 @@ export type CancelOrderMutationVariables = Exact<{
 }>;
 
 
-export type CancelOrderMutation = { cancelOrder: { order: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } | null, errors: Array<
+export type CancelOrderMutation = { cancelOrder: { order: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, endReason: OrderEndReason | null, paymentReadyAt: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } | null, errors: Array<
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
@@ -321,19 +332,19 @@ export type OrderQueryVariables = Exact<{
 }>;
 
 
-export type OrderQuery = { order: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } | null };
+export type OrderQuery = { order: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, endReason: OrderEndReason | null, paymentReadyAt: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } | null };
 
 export type OrderUpdatedSubscriptionVariables = Exact<{
   orderId: string;
 }>;
 
 
-export type OrderUpdatedSubscription = { orderUpdated: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } };
+export type OrderUpdatedSubscription = { orderUpdated: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, endReason: OrderEndReason | null, paymentReadyAt: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } };
 
 export type MyOrdersQueryVariables = Exact<{ [key: string]: never; }>;
 
 
-export type MyOrdersQuery = { viewer: { personId: string, role: ViewerRole, expiresAt: string, orders: Array<{ id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> }> } | null };
+export type MyOrdersQuery = { viewer: { personId: string, role: ViewerRole, expiresAt: string, orders: Array<{ id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, endReason: OrderEndReason | null, paymentReadyAt: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> }> } | null };
 
 export type ImportVenueMutationVariables = Exact<{
   input: ImportVenueInput;
@@ -441,21 +452,21 @@ export type QueuePositionChangedSubscriptionVariables = Exact<{
 
 export type QueuePositionChangedSubscription = { queuePositionChanged: { id: string, eventId: string, phase: QueuePhase, state: QueueEntryState, number: number | null, position: number | null, peopleAhead: number | null, nextPushInMs: number | null, now: string, estimatedWait: { fromMs: number, toMs: number | null } | null, admission: { token: string, expiresAt: string } | null } };
 
-export type SalesPartsFragment = { eventId: string, epoch: string, version: number, waiting: number, admitted: number, now: string, categories: Array<{ categoryId: string, name: string, capacity: number, available: number, held: number, issuing: number, sold: number, returning: number, blocked: number, revenue: { amountMinor: number, currency: string } }>, minutes: Array<{ minute: string, sold: number, revenue: { amountMinor: number, currency: string } }>, revenue: { amountMinor: number, currency: string } };
+export type SalesPartsFragment = { eventId: string, epoch: string, version: number, waiting: number, admitted: number, paymentsDelayedSince: string | null, now: string, categories: Array<{ categoryId: string, name: string, capacity: number, available: number, held: number, issuing: number, sold: number, returning: number, blocked: number, revenue: { amountMinor: number, currency: string } }>, minutes: Array<{ minute: string, sold: number, revenue: { amountMinor: number, currency: string } }>, revenue: { amountMinor: number, currency: string } };
 
 export type SalesQueryVariables = Exact<{
   eventId: string;
 }>;
 
 
-export type SalesQuery = { sales: { eventId: string, epoch: string, version: number, waiting: number, admitted: number, now: string, categories: Array<{ categoryId: string, name: string, capacity: number, available: number, held: number, issuing: number, sold: number, returning: number, blocked: number, revenue: { amountMinor: number, currency: string } }>, minutes: Array<{ minute: string, sold: number, revenue: { amountMinor: number, currency: string } }>, revenue: { amountMinor: number, currency: string } } | null };
+export type SalesQuery = { sales: { eventId: string, epoch: string, version: number, waiting: number, admitted: number, paymentsDelayedSince: string | null, now: string, categories: Array<{ categoryId: string, name: string, capacity: number, available: number, held: number, issuing: number, sold: number, returning: number, blocked: number, revenue: { amountMinor: number, currency: string } }>, minutes: Array<{ minute: string, sold: number, revenue: { amountMinor: number, currency: string } }>, revenue: { amountMinor: number, currency: string } } | null };
 
 export type SalesChangedSubscriptionVariables = Exact<{
   eventId: string;
 }>;
 
 
-export type SalesChangedSubscription = { salesChanged: { eventId: string, epoch: string, version: number, waiting: number, admitted: number, now: string, categories: Array<{ categoryId: string, name: string, capacity: number, available: number, held: number, issuing: number, sold: number, returning: number, blocked: number, revenue: { amountMinor: number, currency: string } }>, minutes: Array<{ minute: string, sold: number, revenue: { amountMinor: number, currency: string } }>, revenue: { amountMinor: number, currency: string } } };
+export type SalesChangedSubscription = { salesChanged: { eventId: string, epoch: string, version: number, waiting: number, admitted: number, paymentsDelayedSince: string | null, now: string, categories: Array<{ categoryId: string, name: string, capacity: number, available: number, held: number, issuing: number, sold: number, returning: number, blocked: number, revenue: { amountMinor: number, currency: string } }>, minutes: Array<{ minute: string, sold: number, revenue: { amountMinor: number, currency: string } }>, revenue: { amountMinor: number, currency: string } } };
 
 export type HoldPartsFragment = { id: string, eventId: string, state: HoldState, fence: string, expiresAt: string, payBy: string | null, extensionsEndAt: string, expiryWarning: boolean, orderId: string | null, now: string, seats: Array<{ id: string, index: number, sectionName: string, rowLabel: string | null, seatLabel: string | null, categoryId: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string } }>, total: { amountMinor: number, currency: string } };
 
@@ -668,6 +679,8 @@ export const OrderPartsFragmentDoc = new TypedDocumentString(`
     publishableKey
   }
   lastDecline
+  endReason
+  paymentReadyAt
   tickets {
     id
     orderId
@@ -729,6 +742,7 @@ export const SalesPartsFragmentDoc = new TypedDocumentString(`
   }
   waiting
   admitted
+  paymentsDelayedSince
   revenue {
     amountMinor
     currency
@@ -915,6 +929,8 @@ export const StartCheckoutDocument = new TypedDocumentString(`
     publishableKey
   }
   lastDecline
+  endReason
+  paymentReadyAt
   tickets {
     id
     orderId
@@ -976,6 +992,8 @@ export const CancelOrderDocument = new TypedDocumentString(`
     publishableKey
   }
   lastDecline
+  endReason
+  paymentReadyAt
   tickets {
     id
     orderId
@@ -1025,6 +1043,8 @@ export const OrderDocument = new TypedDocumentString(`
     publishableKey
   }
   lastDecline
+  endReason
+  paymentReadyAt
   tickets {
     id
     orderId
@@ -1074,6 +1094,8 @@ export const OrderUpdatedDocument = new TypedDocumentString(`
     publishableKey
   }
   lastDecline
+  endReason
+  paymentReadyAt
   tickets {
     id
     orderId
@@ -1128,6 +1150,8 @@ export const MyOrdersDocument = new TypedDocumentString(`
     publishableKey
   }
   lastDecline
+  endReason
+  paymentReadyAt
   tickets {
     id
     orderId
@@ -1517,6 +1541,7 @@ export const SalesDocument = new TypedDocumentString(`
   }
   waiting
   admitted
+  paymentsDelayedSince
   revenue {
     amountMinor
     currency
@@ -1558,6 +1583,7 @@ export const SalesChangedDocument = new TypedDocumentString(`
   }
   waiting
   admitted
+  paymentsDelayedSince
   revenue {
     amountMinor
     currency

@@ -7,6 +7,7 @@ import { isRefusal, type Refusal } from '../src/domain/errors.js';
 import { Account } from '../src/entities/accounts.js';
 import { Event, type WaitingRoom } from '../src/entities/events.js';
 import { makeMailer } from '../src/mail/mailer.js';
+import { freeCalls } from '../src/payments/calls.js';
 import { StripeGateway } from '../src/payments/stripe.js';
 import { Channels } from '../src/pubsub/channels.js';
 import { connectRedis } from '../src/redis/connections.js';
@@ -58,7 +59,7 @@ export async function withServices<T>(config: Config, work: (services: Services)
       database,
       redis: redis.commands,
       channels: new Channels(redis.commands, redis.subscriber),
-      gateway: new StripeGateway(config.stripe, async () => 0),
+      gateway: new StripeGateway(config.stripe, freeCalls),
       mailer: makeMailer(config.mail, log),
       log,
       processId: 'seed',

@@ -21,6 +21,8 @@ export interface Config {
     readonly callsPerSecond: number;
     readonly callsPerEndpointPerSecond: number;
   };
+  /** For how long startCheckout waits for the payment form before it answers without; 0: it does not. */
+  readonly checkoutWaitMs: number;
   readonly mail: {
     /** smtp:// or smtps://; null: no mail can be sent, and events cannot ask for verified addresses. */
     readonly url: string | null;
@@ -123,6 +125,7 @@ export function readConfig(env: Environment): Config {
         100_000,
       ),
     }),
+    checkoutWaitMs: integer(env, 'CHECKOUT_WAIT_MS', limits.checkoutWaitMs, 0, 5_000),
     mail: Object.freeze({
       url: env.SMTP_URL ? url('SMTP_URL', env.SMTP_URL, ['smtp:', 'smtps:']) : null,
       from: env.MAIL_FROM || 'Floodgate <no-reply@localhost>',

@@ -19,3 +19,8 @@ export const systemClock: Clock = {
   randomId: () => randomUUID(),
   randomBytes: (length) => randomBytes(length),
 };
+
+/** From 0 up to, not including, 1. */
+export function fractionOf(clock: Clock): number {
+  return clock.randomBytes(4).readUInt32BE() / 2 ** 32;
+}

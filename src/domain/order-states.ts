@@ -1,6 +1,6 @@
 /**
  * The life of an order. One writer at a time moves it: the holder of the lease on its open step. `state` is what people
- * see; `payment` is what is known of the provider's intent; `step` is what happens next.
+ * see (PAYMENT_DELAYED: the provider does not answer, the order waits and its deadline moves with it); `payment` is what is known of the provider's intent; `step` is what happens next.
  */
 export const orderStates = [
   'PAYMENT_PREPARING',
@@ -25,10 +25,10 @@ export function isFinal(state: OrderState): boolean {
 }
 
 /** States in which the buyer may still call the order off: nothing has been authorised as far as we know. */
-const cancelableStates: ReadonlySet<OrderState> = new Set(['PAYMENT_PREPARING', 'AWAITING_PAYMENT', 'PAYMENT_DELAYED']);
+export const cancelableStates: readonly OrderState[] = ['PAYMENT_PREPARING', 'AWAITING_PAYMENT', 'PAYMENT_DELAYED'];
 
 export function isCancelable(state: OrderState): boolean {
-  return cancelableStates.has(state);
+  return cancelableStates.includes(state);
 }
 
 /** What is known of the payment. CANCELED is reachable from the first three only. */
@@ -53,8 +53,17 @@ export type IntentStatus =
   | 'succeeded'
   | 'canceled';
 
-/** Why an order ends without tickets; also the state it ends in. */
-export type EndReason = 'CANCELED' | 'EXPIRED' | 'LOST';
+/**
+ * Why an order ends without tickets. CANCELED: it was called off. EXPIRED: nobody paid in time. LOST: its seats were somebody else's. DECLINED:
+ * too many attempts to pay were declined.
+ */
+export const endReasons = ['CANCELED', 'EXPIRED', 'LOST', 'DECLINED'] as const;
+export type EndReason = (typeof endReasons)[number];
+
+/** The state an order ends in. */
+export function endStateOf(reason: EndReason): OrderState {
+  return reason === 'DECLINED' ? 'CANCELED' : reason;
+}
 
 /** Statuses of an intent in the order in which they may follow each other: an older one that comes late is no news. */
 export const hintRanks: readonly IntentStatus[] = [

@@ -3,6 +3,7 @@ import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, typ
 import {
   type DisputeState,
   type EndReason,
+  endReasons,
   type IntentStatus,
   type OrderMethod,
   type OrderState,
@@ -60,8 +61,17 @@ registerEnumType(DisputeStateEnum, {
   description: 'OPEN: the bank looks into it. WON: the money stays. LOST: it went back, and the tickets are void.',
 });
 
-export const EndReasonEnum = enumOf<EndReason>(['CANCELED', 'EXPIRED', 'LOST']);
-registerEnumType(EndReasonEnum, { name: 'OrderEndReason', description: 'Why an order ends without tickets.' });
+export const EndReasonEnum = enumOf(endReasons);
+registerEnumType(EndReasonEnum, {
+  name: 'OrderEndReason',
+  description: 'Why an order ends without tickets.',
+  valuesConfig: {
+    CANCELED: { description: 'It was called off.' },
+    EXPIRED: { description: 'Nobody paid in time.' },
+    LOST: { description: "Its seats were somebody else's by then." },
+    DECLINED: { description: 'Too many attempts to pay were declined; its state is CANCELED.' },
+  },
+});
 
 export const TicketState = { PENDING_CAPTURE: 'PENDING_CAPTURE', VALID: 'VALID', VOID: 'VOID' } as const;
 export type TicketState = (typeof TicketState)[keyof typeof TicketState];
@@ -134,7 +144,7 @@ export class Order {
   @Column({ type: 'timestamptz', precision: 3 })
   freeAt!: Date;
 
-  /** Why the order is to end without tickets, once somebody asked for it; the state it then gets. */
+  /** Why the order is to end without tickets, once that is known. A payment that was on its way may win all the same. */
   @Column({ type: 'text', nullable: true })
   endReason!: EndReason | null;
 

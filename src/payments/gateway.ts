@@ -1,4 +1,5 @@
 import type { IntentStatus } from '../domain/order-states.js';
+import type { ProviderEndpoint } from '../domain/provider-calls.js';
 
 /** A payment intent as the provider last described it. Amounts are minor units. */
 export interface Intent {
@@ -19,8 +20,22 @@ export interface Intent {
  */
 export type ProviderAnswer<T> =
   | { readonly kind: 'ok'; readonly value: T }
-  | { readonly kind: 'unknown' | 'broken'; readonly reason: string; readonly retryAfterMs?: number }
+  | UnknownAnswer
+  | { readonly kind: 'broken'; readonly reason: string }
   | { readonly kind: 'refused'; readonly reason: string; readonly code: string };
+
+/**
+ * `outage`: it did not answer, or said that it is broken. `limited`: it wants fewer calls, or the quota is spent. `delayed`: no call was made,
+ * because it is known not to answer.
+ */
+export interface UnknownAnswer {
+  readonly kind: 'unknown';
+  readonly reason: string;
+  readonly retryAfterMs?: number;
+  readonly trouble?: 'outage' | 'limited' | 'delayed';
+  /** What the provider's own refusal of too many calls was about. */
+  readonly limited?: 'account' | 'endpoint';
+}
 
 export interface CreateIntent {
   readonly orderId: string;
@@ -56,8 +71,30 @@ export interface CreateRefund {
   readonly idempotencyKey: string;
 }
 
+/** Since when the provider does not answer, and when it is next asked whether it does. */
+export interface Outage {
+  readonly sinceMs: number;
+  readonly askedAgainInMs: number;
+}
+
+/** What has been counted so far, by endpoint. */
+export interface CallCounts {
+  readonly outcomes: ReadonlyMap<ProviderEndpoint, ReadonlyMap<string, number>>;
+  readonly waits: ReadonlyMap<ProviderEndpoint, { readonly count: number; readonly ms: number }>;
+  readonly inFlight: number;
+}
+
+/** What stands around every call of the provider. */
+export interface Calls {
+  make<T>(endpoint: ProviderEndpoint, act: () => Promise<ProviderAnswer<T>>): Promise<ProviderAnswer<T>>;
+  /** Null: it answers, as far as this process knows. */
+  outage(): Outage | null;
+  counts(): CallCounts;
+}
+
 /** The payment provider. No call is made inside a transaction. */
 export interface PaymentGateway {
+  readonly calls: Pick<Calls, 'outage' | 'counts'>;
   createIntent(request: CreateIntent): Promise<ProviderAnswer<Intent>>;
   retrieveIntent(intentId: string): Promise<ProviderAnswer<Intent>>;
   captureIntent(intentId: string, idempotencyKey: string): Promise<ProviderAnswer<Intent>>;

@@ -1,13 +1,18 @@
 import Stripe from 'stripe';
+import { refuseCharge } from '../domain/currencies.js';
 import type { IntentStatus } from '../domain/order-states.js';
+import { heldMethods, paymentMethods } from '../domain/payment-methods.js';
+import type { ProviderEndpoint } from '../domain/provider-calls.js';
 import { limits } from '../limits.js';
 import type {
+  Calls,
   Intent,
   PaymentGateway,
   ProviderAnswer,
   ProviderDispute,
   ProviderEvent,
   ProviderRefund,
+  UnknownAnswer,
 } from './gateway.js';
 
 export interface StripeSettings {
@@ -16,8 +21,24 @@ export interface StripeSettings {
   readonly apiUrl: string | null;
 }
 
-/** Takes one call of the shared quota for an endpoint: 0, or milliseconds to wait before asking again. */
-export type TakeCall = (endpoint: string) => Promise<number>;
+type MethodOptions = Stripe.PaymentIntentCreateParams.PaymentMethodOptions;
+
+/** What the types of the package say of a method: one whose money can be authorised first takes `capture_method`. */
+type Handover<M extends keyof MethodOptions> = 'capture_method' extends keyof Exclude<
+  MethodOptions[M],
+  string | null | undefined
+>
+  ? 'hold'
+  : 'charge';
+
+/** The table of methods is the one the package knows, or this does not compile. */
+const methods: {
+  readonly [M in Exclude<keyof MethodOptions, 'card_present' | 'interac_present'>]-?: Handover<M>;
+} = paymentMethods;
+
+const captureLater: MethodOptions = Object.fromEntries(
+  heldMethods.filter((method) => method in methods).map((method) => [method, { capture_method: 'manual' }]),
+);
 
 /** Currencies Stripe charges without decimals need no conversion: amounts are minor units here as there. */
 function describeIntent(intent: Stripe.PaymentIntent): Intent {
@@ -70,23 +91,32 @@ function describeDispute(dispute: Stripe.Dispute): ProviderDispute {
 function judge(error: unknown): Exclude<ProviderAnswer<never>, { kind: 'ok' }> {
   if (!(error instanceof Stripe.errors.StripeError)) throw error;
   const reason = `${error.type}: ${error.code ?? error.statusCode ?? 'no answer'}`;
-  if (error instanceof Stripe.errors.StripeConnectionError) return { kind: 'unknown', reason };
-  if (error.statusCode === 429) return { kind: 'unknown', reason, retryAfterMs: 1_000 };
-  if (error.statusCode === 409) return { kind: 'unknown', reason };
+  if (error instanceof Stripe.errors.StripeConnectionError) return { kind: 'unknown', reason, trouble: 'outage' };
+  // Another call has this very object, or this key: that is no matter of the quota.
+  if (error.statusCode === 409 || error.code === 'lock_timeout') return { kind: 'unknown', reason };
+  if (error.statusCode === 429) return { kind: 'unknown', reason, trouble: 'limited', ...howMuch(error.headers) };
   if (error.statusCode !== undefined && error.statusCode >= 500) {
-    const replayed = error.headers?.['idempotent-replayed'] === 'true';
-    return { kind: replayed ? 'broken' : 'unknown', reason };
+    // What was stored earlier says nothing about now.
+    if (error.headers?.['idempotent-replayed'] === 'true') return { kind: 'broken', reason };
+    return { kind: 'unknown', reason, trouble: 'outage' };
   }
   return { kind: 'refused', reason, code: error.code ?? error.type };
 }
 
-/** Stripe through its own package. Every call first takes its share of the quota all processes have together. */
+/** Which rate was too high, and for how long to wait, where it says so. */
+function howMuch(headers: Readonly<Record<string, string>> = {}): Pick<UnknownAnswer, 'limited' | 'retryAfterMs'> {
+  const seconds = Number(headers['retry-after']);
+  const limited = headers['stripe-rate-limited-reason']?.startsWith('endpoint-') ? 'endpoint' : 'account';
+  return { limited, ...(seconds > 0 && { retryAfterMs: Math.ceil(seconds * 1_000) }) };
+}
+
+/** Stripe through its own package. */
 export class StripeGateway implements PaymentGateway {
   readonly #stripe: Stripe;
   readonly #webhookSecret: string;
-  readonly #takeCall: TakeCall;
+  readonly calls: Calls;
 
-  constructor(settings: StripeSettings, takeCall: TakeCall) {
+  constructor(settings: StripeSettings, calls: Calls) {
     const api = settings.apiUrl === null ? null : new URL(settings.apiUrl);
     this.#stripe = new Stripe(settings.secretKey, {
       maxNetworkRetries: 0,
@@ -99,36 +129,36 @@ export class StripeGateway implements PaymentGateway {
       }),
     });
     this.#webhookSecret = settings.webhookSecret;
-    this.#takeCall = takeCall;
+    this.calls = calls;
   }
 
-  async #call<T>(endpoint: string, act: () => Promise<T>): Promise<ProviderAnswer<T>> {
-    for (;;) {
-      const waitMs = await this.#takeCall(endpoint);
-      if (waitMs === 0) break;
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
-    }
-    try {
-      return { kind: 'ok', value: await act() };
-    } catch (error) {
-      return judge(error);
-    }
+  #call<T>(endpoint: ProviderEndpoint, act: () => Promise<T>): Promise<ProviderAnswer<T>> {
+    return this.calls.make(endpoint, async (): Promise<ProviderAnswer<T>> => {
+      try {
+        return { kind: 'ok', value: await act() };
+      } catch (error) {
+        return judge(error);
+      }
+    });
   }
 
-  createIntent: PaymentGateway['createIntent'] = (request) =>
-    this.#call('create', async () => {
+  createIntent: PaymentGateway['createIntent'] = async (request) => {
+    const refusal = refuseCharge(request.currency, request.amountMinor);
+    if (refusal !== null) return { kind: 'refused', reason: refusal, code: 'amount_not_allowed' };
+    return this.#call('create', async () => {
       const intent = await this.#stripe.paymentIntents.create(
         {
           amount: request.amountMinor,
           currency: request.currency.toLowerCase(),
           automatic_payment_methods: { enabled: true },
-          payment_method_options: { card: { capture_method: 'manual' } },
+          payment_method_options: captureLater,
           metadata: { order_id: request.orderId, event_id: request.eventId },
         },
         { idempotencyKey: request.idempotencyKey },
       );
       return describeIntent(intent);
     });
+  };
 
   retrieveIntent: PaymentGateway['retrieveIntent'] = (intentId) =>
     this.#call('retrieve', async () => describeIntent(await this.#stripe.paymentIntents.retrieve(intentId)));

@@ -113,7 +113,10 @@ export function eventKeys({ eventId, generation }: EventRef) {
 
 /** Keys that belong to no event. */
 export const globalKeys = {
+  /** Hash: what is left of each rate, and until when nobody may call. */
   providerQuota: `${schemaVersion}:provider-quota`,
+  /** String: since when, in ms, the payment provider does not answer. Goes when nobody repeats it. */
+  paymentDelay: `${schemaVersion}:payment-delay`,
   /** Channel: orders that changed, by id. */
   orderChannel: `${schemaVersion}:order-changes`,
   /** Channel: an event changed in the ledger or was rebuilt. */

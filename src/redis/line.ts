@@ -125,7 +125,7 @@ export interface AdmissionRound {
   readonly phase: LinePhase;
 }
 
-/** Source: scripts/line.admit.lua. `checkoutsPerSecond` is what the payment provider can serve of this event; 0: no bound. */
+/** Source: scripts/line.admit.lua. `checkoutsPerSecond` is what the payment provider can serve of this event; 0: no bound; below: nobody is let in. */
 export async function admitFromLine(
   client: Redis,
   ref: EventRef,

@@ -44,6 +44,7 @@ export const scriptNames = [
   'line.snapshot',
   'event.settings',
   'provider.quota',
+  'provider.hold',
 ] as const;
 export type ScriptName = (typeof scriptNames)[number];
 
@@ -117,7 +118,7 @@ async function callScript(
 
 export async function runNumberScript(
   client: Redis,
-  name: 'provider.quota',
+  name: 'provider.quota' | 'provider.hold',
   key: string,
   ...args: ScriptValue[]
 ): Promise<number> {

@@ -162,6 +162,16 @@ class Order {
   })
   lastDecline!: string | null;
 
+  @Field(() => EndReasonEnum, { nullable: true, description: 'From CANCELING on, unless it ended with tickets.' })
+  endReason!: EndReason | null;
+
+  @Field(() => Date, {
+    nullable: true,
+    description:
+      'In PAYMENT_PREPARING: when the payment form should be there, by how many wait for theirs. An estimate; null: nobody can say.',
+  })
+  paymentReadyAt!: Date | null;
+
   @Field(() => [Ticket], { description: 'From CONFIRMED on.' })
   tickets!: Ticket[];
 
@@ -176,12 +186,6 @@ class Order {
     description: 'Where the buyer has disputed the payment with the bank: what became of it.',
   })
   dispute!: DisputeState | null;
-
-  @Field(() => EndReasonEnum, {
-    nullable: true,
-    description: 'Why it ends, or ended, without tickets. LOST: it was paid too late and its seats were gone.',
-  })
-  endReason!: EndReason | null;
 
   @Field(() => Date)
   now!: Date;
@@ -365,9 +369,20 @@ function describeTicket(event: PublishedEvent, ticket: TicketRow): Ticket {
   };
 }
 
+/** States of an order that ends, or has ended, without tickets. */
+const withoutTickets: ReadonlySet<OrderState> = new Set([
+  'CANCELING',
+  'CANCELED',
+  'EXPIRED',
+  'LOST',
+  'REFUNDING',
+  'REFUNDED',
+]);
+
 function describeOrder({ order, event, lines, tickets, refunds }: OrderView, { services }: Context): Order {
   const { currency } = order;
   const { stripe } = services.platform.config;
+  const readyAtMs = order.state === 'PAYMENT_PREPARING' ? services.payments.formReadyAtMs : null;
   const open = order.clientSecret !== null && order.intentId !== null && !isFinal(order.state);
   return {
     id: order.id,
@@ -393,6 +408,8 @@ function describeOrder({ order, event, lines, tickets, refunds }: OrderView, { s
         }
       : null,
     lastDecline: order.lastDecline,
+    endReason: withoutTickets.has(order.state) ? order.endReason : null,
+    paymentReadyAt: readyAtMs === null ? null : new Date(readyAtMs),
     tickets: tickets.map((ticket) => describeTicket(event, ticket)),
     refunds: refunds.map((refund) => ({
       id: refund.id,
@@ -406,7 +423,6 @@ function describeOrder({ order, event, lines, tickets, refunds }: OrderView, { s
     })),
     refunded: { amountMinor: order.refundedMinor, currency },
     dispute: order.dispute,
-    endReason: order.endReason,
     now: new Date(services.platform.clock.nowMs()),
   };
 }
@@ -420,17 +436,23 @@ export class OrdersResolver {
   }
 
   @Mutation(() => StartCheckoutPayload, {
-    description: 'Makes an order of a hold and returns at once; the payment form comes by orderUpdated.',
+    description:
+      'Makes an order of a hold. The payment form comes with the answer, if it is there at once, and by orderUpdated.',
   })
   async startCheckout(
     @Arg('input', () => StartCheckoutInput) input: StartCheckoutInput,
     @Ctx() context: Context,
   ): Promise<StartCheckoutPayload> {
     const { holdId, fence, method, idempotencyKey } = input;
+    const { orders, orderFeed, payments, platform } = context.services;
+    const { checkoutWaitMs } = platform.config;
     const act = () =>
-      asViewer(context, (viewer) =>
-        context.services.orders.startCheckout(viewer, { holdId, fence, method, idempotencyKey }),
-      );
+      asViewer(context, async (viewer) => {
+        const started = await orders.startCheckout(viewer, { holdId, fence, method, idempotencyKey });
+        // Where many wait for their forms there is nothing to wait for.
+        const isSoon = payments.queueMs !== null && payments.queueMs < checkoutWaitMs;
+        return isRefusal(started) || !isSoon ? started : orderFeed.whenPayable(started, checkoutWaitMs);
+      });
     return payload('order', this.#describe(checkKey(input) ?? (await act()), context));
   }
 

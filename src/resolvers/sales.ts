@@ -87,11 +87,18 @@ class Sales {
   @Field(() => Int)
   admitted!: number;
 
+  @Field(() => Date, {
+    nullable: true,
+    description:
+      'Since when the payment provider does not answer: orders wait as PAYMENT_DELAYED, nobody is admitted. Null: it answers.',
+  })
+  paymentsDelayedSince!: Date | null;
+
   @Field(() => Date)
   now!: Date;
 }
 
-function describeSales({ event, counts: sales }: SalesView): Sales {
+function describeSales({ event, counts: sales, paymentsDelayedSinceMs }: SalesView): Sales {
   const { currency } = event.event;
   const count = (category: number, letter: string) => Number(sales.counts[`${category}:${letter}`] ?? 0);
   const capacities = categoryCapacities(event);
@@ -128,6 +135,7 @@ function describeSales({ event, counts: sales }: SalesView): Sales {
     phase: sales.phase,
     waiting: sales.waiting,
     admitted: sales.admitted,
+    paymentsDelayedSince: paymentsDelayedSinceMs === null ? null : new Date(paymentsDelayedSinceMs),
     now: new Date(sales.nowMs),
   };
 }

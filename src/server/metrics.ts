@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Config } from '../config.js';
 import { limits } from '../limits.js';
+import type { CallCounts } from '../payments/gateway.js';
 import type { HubCounts } from '../pubsub/hub.js';
 import { addressOf } from './address.js';
 import type { OperationCounts } from './counts.js';
@@ -16,6 +17,7 @@ export interface Counted {
   readonly streams: HubCounts;
   readonly resyncs: number;
   readonly operations: { readonly http: OperationCounts; readonly websocket: OperationCounts };
+  readonly provider: { readonly counts: CallCounts; readonly isShut: boolean };
 }
 
 /** Metrics as the processes tell them to each other. */
@@ -66,6 +68,29 @@ export function processMetrics(read: () => Counted): Registry {
   counter('seat_map_resyncs', resyncs, [], (counted) => [[{}, counted.resyncs]]);
   const operations = 'Operations by kind, transport and whether the answer had errors.';
   counter('operations', operations, ['transport', 'kind', 'outcome'], (counted) => seriesOf(counted.operations));
+  const calls =
+    'Calls of the payment provider by endpoint and what they came to; delayed and limited ones may not have been made.';
+  counter('provider_calls', calls, ['endpoint', 'outcome'], ({ provider }) =>
+    [...provider.counts.outcomes].flatMap(([endpoint, outcomes]) =>
+      [...outcomes].map(([outcome, count]) => [{ endpoint, outcome }, count] as const),
+    ),
+  );
+  gauge(
+    'provider_calls_in_flight',
+    'Calls of the payment provider under way.',
+    ({ provider }) => provider.counts.inFlight,
+  );
+  gauge('provider_breaker_open', 'Processes that find the payment provider not answering.', ({ provider }) =>
+    Number(provider.isShut),
+  );
+  const waits = 'Times that a call had to wait for the quota.';
+  counter('provider_quota_waits', waits, ['endpoint'], ({ provider }) =>
+    [...provider.counts.waits].map(([endpoint, { count }]) => [{ endpoint }, count]),
+  );
+  const waited = 'Seconds for which calls had to wait for the quota.';
+  counter('provider_quota_wait_seconds', waited, ['endpoint'], ({ provider }) =>
+    [...provider.counts.waits].map(([endpoint, { ms }]) => [{ endpoint }, ms / 1_000]),
+  );
   collectDefaultMetrics({ register: registry });
   return registry;
 }

@@ -6,11 +6,12 @@ import { makeDataSource } from '../database/data-source.js';
 import { type Clock, systemClock } from '../domain/clock.js';
 import { limits } from '../limits.js';
 import { makeMailer } from '../mail/mailer.js';
+import { ProviderCalls } from '../payments/calls.js';
 import { StripeGateway } from '../payments/stripe.js';
 import { Channels } from '../pubsub/channels.js';
 import type { HubCounts } from '../pubsub/hub.js';
 import { connectRedis, identified } from '../redis/connections.js';
-import { takeProviderCall } from '../redis/provider-quota.js';
+import { holdProviderCalls, takeProviderCall } from '../redis/provider-quota.js';
 import { buildSchema } from '../resolvers/schema.js';
 import type { Platform } from '../services/platform.js';
 import { buildServices, type Services } from '../services/services.js';
@@ -74,13 +75,21 @@ export async function startServer(
     callsPerSecond: config.stripe.callsPerSecond,
     callsPerEndpointPerSecond: config.stripe.callsPerEndpointPerSecond,
   };
+  const calls = new ProviderCalls({
+    clock,
+    log,
+    quota: {
+      take: (endpoint) => takeProviderCall(redis.commands, endpoint, quota),
+      holdBack: (what, ms) => holdProviderCalls(redis.commands, what, ms),
+    },
+  });
   const platform: Platform = {
     config,
     clock,
     database,
     redis: redis.commands,
     channels: new Channels(redis.commands, redis.subscriber),
-    gateway: new StripeGateway(config.stripe, (endpoint) => takeProviderCall(redis.commands, endpoint, quota)),
+    gateway: new StripeGateway(config.stripe, calls),
     mailer: makeMailer(config.mail, log),
     log,
     processId: randomUUID(),
@@ -108,6 +117,7 @@ export async function startServer(
     streams: sockets.streams,
     resyncs: services.seatMaps.resyncs,
     operations: { http: operations, websocket: sockets.operations },
+    provider: { counts: calls.counts(), isShut: calls.outage() !== null },
   });
   const metrics = config.metricsPort === null ? null : processMetrics(counted);
   const metricsServer = metrics === null || config.processes > 1 ? null : await serveMetrics(config, metrics, log);

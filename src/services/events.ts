@@ -1,4 +1,5 @@
 import { inTransaction } from '../database/transaction.js';
+import { findCurrency, refuseCharge, refuseStep } from '../domain/currencies.js';
 import { invalidInput, isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { isUuid } from '../domain/ids.js';
 import { type Layout, withStanding } from '../domain/layout.js';
@@ -393,8 +394,11 @@ function checkEvent(input: CreateEventInput): Refusal<'INVALID_INPUT'> | null {
   if (!Intl.supportedValuesOf('timeZone').includes(input.timeZone) && input.timeZone !== 'UTC') {
     return invalidInput('input.timeZone', 'Must be an IANA time zone, as Europe/Berlin.');
   }
-  if (!Intl.supportedValuesOf('currency').includes(input.currency)) {
-    return invalidInput('input.currency', 'Must be an ISO 4217 code in capitals, as EUR.');
+  if (findCurrency(input.currency) === null) {
+    return invalidInput(
+      'input.currency',
+      'Must be an ISO 4217 code in capitals, as EUR, of a currency that can be charged.',
+    );
   }
   const { maxSeatsPerHold, maxSeatsPerPerson, holdTtlSeconds } = input;
   if (maxSeatsPerHold !== null && (maxSeatsPerHold < 1 || maxSeatsPerHold > limits.seatsPerHold)) {
@@ -430,7 +434,11 @@ function checkPrices(input: CreateEventInput, layout: Layout): Refusal<'INVALID_
       const amount = price[field];
       if (amount < 0 || amount > maxPriceMinor)
         return invalidInput(`${path}.${field}`, `Must be from 0 to ${maxPriceMinor}.`);
+      const broken = refuseStep(input.currency, amount);
+      if (broken !== null) return invalidInput(`${path}.${field}`, broken);
     }
+    const tooSmall = refuseCharge(input.currency, price.priceMinor + price.feeMinor);
+    if (tooSmall !== null) return invalidInput(`${path}.priceMinor`, tooSmall);
   }
   const missing = [...names][0];
   return missing === undefined ? null : invalidInput('input.prices', `The category "${missing}" has no price.`);

@@ -21,6 +21,7 @@ import type { EventCatalogue, PublishedEvent } from './event-catalogue.js';
 import { refuseStranger } from './identity.js';
 import type { InventoryService } from './inventory.js';
 import type { Mirrors } from './mirrors.js';
+import type { PaymentHealth } from './payment-health.js';
 import type { Platform, Viewer } from './platform.js';
 import type { Tokens } from './tokens.js';
 
@@ -56,9 +57,6 @@ export function splitEntryId(id: string): { eventId: string; entryId: string } |
   return match ? { eventId: match[1]!, entryId: match[2]! } : null;
 }
 
-/** Calls of the provider that one checkout comes to: made, looked at, captured. */
-const callsPerCheckout = 3;
-
 export class Line {
   readonly #platform: Platform;
   readonly #events: EventCatalogue;
@@ -66,6 +64,7 @@ export class Line {
   readonly #mirrors: Mirrors;
   readonly #draws: Draws;
   readonly #tokens: Tokens;
+  readonly #payments: PaymentHealth;
   /** Events in whose line somebody waited when it was last looked at. */
   readonly #busy = new Set<string>();
 
@@ -77,6 +76,7 @@ export class Line {
       readonly mirrors: Mirrors;
       readonly draws: Draws;
       readonly tokens: Tokens;
+      readonly payments: PaymentHealth;
     },
   ) {
     this.#platform = platform;
@@ -85,6 +85,7 @@ export class Line {
     this.#mirrors = parts.mirrors;
     this.#draws = parts.draws;
     this.#tokens = parts.tokens;
+    this.#payments = parts.payments;
   }
 
   /** One place a person: joining again finds it again. What is shown of before is put back first, if Redis has lost it. */
@@ -147,12 +148,11 @@ export class Line {
     return this.#busy.has(ref.eventId);
   }
 
-  /** What the payment provider can serve of this event, shared by all that have a line now; 0: no bound. */
+  /** What the payment provider can serve of this event, shared by all that have a line now; 0: no bound; below: nobody could pay now. */
   #checkoutsPerSecond({ prices }: PublishedEvent): number {
-    const { callsPerSecond, callsPerEndpointPerSecond } = this.#platform.config.stripe;
     if (prices.every(({ priceMinor, feeMinor }) => priceMinor + feeMinor === 0)) return 0;
-    const bounds = [callsPerSecond / callsPerCheckout, callsPerEndpointPerSecond].filter((bound) => bound > 0);
-    return bounds.length === 0 ? 0 : Math.min(...bounds) / Math.max(1, this.#busy.size);
+    const { checkoutsPerSecond } = this.#payments;
+    return checkoutsPerSecond <= 0 ? checkoutsPerSecond : checkoutsPerSecond / Math.max(1, this.#busy.size);
   }
 
   async #joinLine(ref: EventRef, person: string, newEntryId: string): Promise<PlaceAnswer> {

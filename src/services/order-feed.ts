@@ -11,6 +11,8 @@ interface WatchedOrder {
   readonly watch: Watch<OrderView>;
 }
 
+const isPreparing = ({ order }: OrderView) => order.state === 'PAYMENT_PREPARING';
+
 /**
  * The orders that are watched in this process. Changes are told by id and read together; every few seconds the open ones are read again,
  * because a message may get lost.
@@ -68,6 +70,20 @@ export class OrderFeed {
     // It may have changed between being read and being watched.
     this.#changed.add(orderId);
     return watched.watch;
+  }
+
+  /** The order once it asks to be paid or needs no payment any more, or as it is after a while. Nobody but this request waits for it. */
+  async whenPayable(present: OrderView, waitMs: number): Promise<OrderView> {
+    if (!isPreparing(present)) return present;
+    let latest = present;
+    const watch = this.watch(present);
+    const timer = setTimeout(() => watch.finish(), waitMs);
+    for await (const view of watch) {
+      latest = view;
+      if (!isPreparing(view)) break;
+    }
+    clearTimeout(timer);
+    return latest;
   }
 
   async #read(): Promise<void> {

@@ -71,6 +71,8 @@ export interface StepOutcome {
     readonly endReason?: EndReason;
     readonly lastDecline?: string;
     readonly clearHint?: boolean;
+    /** Deadlines only move on. */
+    readonly payByMs?: number;
   };
   /**
    * What happens to seats, tickets and money in the same transaction. `issue`: tickets, against a debt. `validate`: it is paid. `owe`: money came
@@ -110,7 +112,7 @@ const leaseSql = `
   WITH due AS (
     SELECT order_id, step, attempt FROM order_step
     WHERE finished_at IS NULL AND run_at <= $1 AND (leased_until IS NULL OR leased_until < $1) AND step = ANY($2)
-    ORDER BY run_at LIMIT $3 FOR UPDATE SKIP LOCKED),
+    ORDER BY COALESCE(first_call_at, run_at) LIMIT $3 FOR UPDATE SKIP LOCKED),
   leased AS (
     UPDATE order_step s SET lease = $4, leased_until = $5, tries = s.tries + 1, first_call_at = COALESCE(s.first_call_at, $1)
     FROM due d WHERE s.order_id = d.order_id AND s.step = d.step AND s.attempt = d.attempt
@@ -130,20 +132,21 @@ export const isPaid = `o.payment IN ('AUTHORISED', 'CAPTURED') AND o.state NOT I
 
 const outcomeColumns = `order_id uuid, step text, attempt int, lease uuid, outcome text, next_step text, next_attempt int, run_at timestamptz,
   generation int, seen_nudges int, refund_id uuid, state text, payment text, intent_id text, client_secret text, wipe_secret boolean, end_reason text,
-  last_decline text, clear_hint boolean, fence bigint`;
+  last_decline text, clear_hint boolean, fence bigint, pay_by timestamptz`;
 
 /** Another refund of an order waits for its turn. */
 const refundWaits = `EXISTS (SELECT FROM refund r WHERE r.order_id = i.order_id AND NOT r.done AND r.id IS DISTINCT FROM i.refund_id)`;
 
 /** An order that is to end does not ask for a payment any more, even if the form for it comes now. */
 const orderChanges = `
-  state = CASE WHEN i.state = 'AWAITING_PAYMENT' AND COALESCE(o.end_reason, i.end_reason) IS NOT NULL THEN 'CANCELING'
+  state = CASE WHEN i.state IN ('AWAITING_PAYMENT', 'PAYMENT_DELAYED') AND COALESCE(o.end_reason, i.end_reason) IS NOT NULL THEN 'CANCELING'
                WHEN i.state = 'REFUNDED' AND ${refundWaits} THEN o.state ELSE COALESCE(i.state, o.state) END,
   payment = COALESCE(i.payment, o.payment), intent_id = COALESCE(i.intent_id, o.intent_id),
   client_secret = CASE WHEN i.wipe_secret THEN NULL ELSE COALESCE(i.client_secret, o.client_secret) END,
   end_reason = COALESCE(o.end_reason, i.end_reason), last_decline = COALESCE(i.last_decline, o.last_decline),
   hint = CASE WHEN i.clear_hint THEN NULL ELSE o.hint END, generation = COALESCE(i.generation, o.generation),
-  fence = COALESCE(i.fence, o.fence), version = o.version + 1`;
+  fence = COALESCE(i.fence, o.fence), pay_by = GREATEST(o.pay_by, i.pay_by),
+  free_at = GREATEST(o.free_at, i.pay_by + interval '${limits.settleGraceMs} milliseconds'), version = o.version + 1`;
 
 /**
  * Finishes steps and opens the next ones. A reason to look again that came meanwhile makes the next step due at once. Where nothing is left to
@@ -176,8 +179,15 @@ const rearmSql = `
     RETURNING s.order_id, i.lease)
   UPDATE orders o SET ${orderChanges}
   FROM rearmed r JOIN input i ON i.order_id = r.order_id AND i.lease = r.lease
-  WHERE o.id = r.order_id AND i.last_decline IS DISTINCT FROM o.last_decline AND i.last_decline IS NOT NULL
+  WHERE o.id = r.order_id AND (i.last_decline IS NOT NULL AND i.last_decline IS DISTINCT FROM o.last_decline OR i.state IS NOT NULL OR i.pay_by IS NOT NULL)
   RETURNING o.id`;
+
+/** Takes no lock that somebody else has: who is being moved needs no waking. */
+const wakeDelayedSql = `
+  WITH delayed AS (
+    SELECT s.order_id, s.step, s.attempt FROM order_step s JOIN orders o ON o.id = s.order_id
+    WHERE s.finished_at IS NULL AND s.step IN ('CREATE', 'SETTLE') AND s.run_at > $1 AND o.state = 'PAYMENT_DELAYED' FOR UPDATE OF s SKIP LOCKED)
+  UPDATE order_step s SET run_at = $1 FROM delayed d WHERE s.order_id = d.order_id AND s.step = d.step AND s.attempt = d.attempt`;
 
 /**
  * Locks orders before anything else of theirs is touched, always in the same order. Whoever gives an order a reason to look again does so
@@ -197,7 +207,7 @@ export class OrderLedger {
     this.#platform = platform;
   }
 
-  /** Leases up to `count` due steps of these kinds. */
+  /** Leases up to `count` due steps of these kinds, first those that have been waiting for longest: whatever was held up goes on in its order. */
   async lease(kinds: readonly OrderStep[], count: number): Promise<LeasedStep[]> {
     const { clock, database } = this.#platform;
     const nowMs = clock.nowMs();
@@ -278,6 +288,13 @@ export class OrderLedger {
     return new Set(rows.map(({ id }) => id));
   }
 
+  /** The provider answers again: orders that wait for it are due, the oldest first. */
+  async wakeDelayed(): Promise<void> {
+    const { database, clock } = this.#platform;
+    await database.query(wakeDelayedSql, [new Date(clock.nowMs())]);
+    this.wakeWorkers(['CREATE', 'SETTLE']);
+  }
+
   /** Tells every process that these orders changed. */
   async announce(orderIds: readonly string[]): Promise<void> {
     try {
@@ -338,6 +355,7 @@ function outcomeRow({ from, finish, runAtMs, order = {}, effect }: StepOutcome) 
     last_decline: order.lastDecline ?? null,
     clear_hint: order.clearHint ?? false,
     fence: effect?.kind === 'issue' ? effect.fence : null,
+    pay_by: order.payByMs === undefined ? null : new Date(order.payByMs).toISOString(),
   };
 }
 

@@ -1,7 +1,7 @@
 import { inTransaction } from '../database/transaction.js';
 import { isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { derivedId } from '../domain/ids.js';
-import { isCancelable, isFinal, type OrderMethod } from '../domain/order-states.js';
+import { cancelableStates, isCancelable, isFinal, type OrderMethod } from '../domain/order-states.js';
 import { limits } from '../limits.js';
 import type { EventRef } from '../redis/keys.js';
 import { confirmCheckout, freeSeats } from '../redis/orders.js';
@@ -105,11 +105,10 @@ export class Orders {
     const reused = await checkIdempotencyKey(this.#platform, viewer, { mutation: 'cancelOrder', key, input: orderId });
     if (reused !== null) return reused;
     if (view.order.endReason === 'CANCELED') return view;
-    const states = ['PAYMENT_PREPARING', 'AWAITING_PAYMENT', 'PAYMENT_DELAYED'];
     const asked = isCancelable(view.order.state)
       ? await inTransaction(this.#platform.database, async (manager): Promise<unknown[]> => {
           await lockOrders(manager, [orderId]);
-          return manager.query(cancelSql, [orderId, states, new Date(this.#platform.clock.nowMs())]);
+          return manager.query(cancelSql, [orderId, cancelableStates, new Date(this.#platform.clock.nowMs())]);
         })
       : [];
     if (asked.length === 0) {

@@ -3,11 +3,14 @@ import { Watch } from '../pubsub/watch.js';
 import { sharedKeys } from '../redis/keys.js';
 import { readSales, type SalesCounts } from '../redis/sales.js';
 import type { EventCatalogue, PublishedEvent } from './event-catalogue.js';
+import type { PaymentHealth } from './payment-health.js';
 import type { Platform, Viewer } from './platform.js';
 
 export interface SalesView {
   readonly event: PublishedEvent;
   readonly counts: SalesCounts;
+  /** Since when the payment provider does not answer; null: it does. */
+  readonly paymentsDelayedSinceMs: number | null;
 }
 
 /** Whether this viewer may see an event's sales: its organizer's people and administrators. */
@@ -18,9 +21,10 @@ export function maySteer(viewer: Viewer | null, event: { readonly organizerId: s
   );
 }
 
-function isNews({ counts }: SalesView, told: SalesView | null): boolean {
+function isNews({ counts, paymentsDelayedSinceMs }: SalesView, told: SalesView | null): boolean {
   return (
-    counts.version !== told?.counts.version ||
+    paymentsDelayedSinceMs !== told?.paymentsDelayedSinceMs ||
+    counts.version !== told.counts.version ||
     counts.generation !== told.counts.generation ||
     counts.phase !== told.counts.phase ||
     counts.waiting !== told.counts.waiting ||
@@ -39,17 +43,19 @@ interface WatchedSales {
 export class Sales {
   readonly #platform: Platform;
   readonly #events: EventCatalogue;
+  readonly #payments: PaymentHealth;
   readonly #watched = new Map<string, Promise<WatchedSales>>();
 
-  constructor(platform: Platform, events: EventCatalogue) {
+  constructor(platform: Platform, events: EventCatalogue, payments: PaymentHealth) {
     this.#platform = platform;
     this.#events = events;
+    this.#payments = payments;
   }
 
   async read(eventId: string): Promise<SalesView | null> {
     const event = await this.#events.published(eventId);
     const counts = event && (await readSales(this.#platform.redis, event.ref));
-    return event && counts ? { event, counts } : null;
+    return event && counts ? { event, counts, paymentsDelayedSinceMs: this.#payments.delayedSinceMs } : null;
   }
 
   async watch(eventId: string): Promise<Watch<SalesView>> {
@@ -101,7 +107,7 @@ export class Sales {
       for (const silence of silences) silence();
       throw error;
     }
-    silences.push(channels.onReconnect(touch));
+    silences.push(channels.onReconnect(touch), this.#payments.onChange(touch));
     const sales: WatchedSales = { watches: new Set(), latest: null, serial: 0, stop: () => {} };
     const refresh = async () => {
       if (!dirty || reading) return;

@@ -12,6 +12,7 @@ import { OrderFeed } from './order-feed.js';
 import { OrderLedger } from './order-ledger.js';
 import { OrderReading } from './order-reading.js';
 import { Orders } from './orders.js';
+import { PaymentHealth } from './payment-health.js';
 import type { Platform } from './platform.js';
 import { ProviderEvents } from './provider-events.js';
 import { Reconciler } from './reconciler.js';
@@ -44,6 +45,7 @@ export interface Services {
   readonly orders: Orders;
   readonly orderFeed: OrderFeed;
   readonly refunds: Refunds;
+  readonly payments: PaymentHealth;
   readonly settlement: Settlement;
   readonly webhooks: Webhooks;
   readonly providerEvents: ProviderEvents;
@@ -60,7 +62,8 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
   const draws = new Draws(platform, catalogue);
   const mirrors = new Mirrors(platform, catalogue, inventory, draws);
   const accounts = new Accounts(platform, tokens, revocations);
-  const line = new Line(platform, { events: catalogue, inventory, mirrors, draws, tokens });
+  const payments = new PaymentHealth(platform);
+  const line = new Line(platform, { events: catalogue, inventory, mirrors, draws, tokens, payments });
   const ledger = new OrderLedger(platform);
   const reading = new OrderReading(platform, catalogue);
   const orders = new Orders(platform, { events: catalogue, inventory, ledger, reading });
@@ -70,6 +73,11 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
   const forget = await catalogue.start();
   const stopRevocations = await revocations.start();
   await orderFeed.start();
+  const stopPayments = payments.start();
+  payments.onChange(() => {
+    if (payments.delayedSinceMs !== null) return;
+    ledger.wakeDelayed().catch((error) => platform.log.warn({ err: error }, 'delayed orders go on by themselves'));
+  });
   return {
     platform,
     tokens,
@@ -84,10 +92,11 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
     line,
     draws,
     recovery: new Recovery(platform, { events: catalogue, line, accounts, tokens }),
-    sales: new Sales(platform, catalogue),
+    sales: new Sales(platform, catalogue, payments),
     orders,
     orderFeed,
     refunds: new Refunds(platform, ledger, reading),
+    payments,
     settlement: new Settlement(platform, catalogue, inventory, ledger),
     webhooks: new Webhooks(platform, ledger),
     providerEvents: new ProviderEvents(platform, ledger),
@@ -98,6 +107,7 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
       stopRevocations();
       orderFeed.stop();
       cancellations.stop();
+      stopPayments();
       forget();
     },
   };

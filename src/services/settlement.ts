@@ -1,13 +1,15 @@
+import { fractionOf } from '../domain/clock.js';
 import {
   decideSettlement,
   type EndReason,
+  endStateOf,
   type IntentStatus,
   type OrderStep,
   paymentStatusOf,
   type RefundState,
 } from '../domain/order-states.js';
 import { limits } from '../limits.js';
-import type { Intent, ProviderAnswer } from '../payments/gateway.js';
+import type { Intent, ProviderAnswer, UnknownAnswer } from '../payments/gateway.js';
 import { confirmCheckout, freeSeats, issueSeats, markSold, type OrderSeats, returnSeats } from '../redis/orders.js';
 import { Batcher } from './batcher.js';
 import type { EventCatalogue } from './event-catalogue.js';
@@ -94,6 +96,8 @@ export class Settlement {
     // A free order, or one of the box office, takes the same path with nothing to ask of the provider.
     if (step.totalMinor === 0 || step.method !== 'ONLINE')
       return this.#finish(step, 'nothing to ask', 'ISSUE', { state: 'ISSUING', payment: 'CAPTURED' });
+    // The provider forgets keys after a day: an old attempt that went out again could be another payment.
+    if (step.tries > 1 && this.#tooOld(step)) return this.#lookUp(step, confirmed === 'LOST');
     const answer = await this.#platform.gateway.createIntent({
       orderId: step.orderId,
       eventId: step.eventId,
@@ -106,7 +110,7 @@ export class Settlement {
       this.#alarm(step, `the provider refuses the payment: ${answer.reason}`);
       return this.#finish(step, answer.reason, 'RELEASE', { endReason: 'CANCELED', lastDecline: answer.code });
     }
-    if (answer.kind === 'broken' || this.#tooOld(step)) return this.#lookUp(step, confirmed === 'LOST');
+    if (answer.kind === 'broken') return this.#lookUp(step, confirmed === 'LOST');
     return this.#again(step, answer);
   }
 
@@ -176,7 +180,10 @@ export class Settlement {
           from: step,
           finish: null,
           runAtMs: soon,
-          ...(lastDecline !== null && { order: { lastDecline } }),
+          order: {
+            ...(step.state === 'PAYMENT_DELAYED' && { state: 'AWAITING_PAYMENT' }),
+            ...(lastDecline !== null && { lastDecline }),
+          },
         });
       }
     }
@@ -365,7 +372,9 @@ export class Settlement {
 
   #endingOf(step: LeasedStep): NonNullable<StepOutcome['order']> {
     if (step.payment === 'REFUNDED') return { state: 'REFUNDED', wipeSecret: true };
-    return step.refund === null ? { state: endOf(step, this.#platform.clock.nowMs()), wipeSecret: true } : {};
+    return step.refund === null
+      ? { state: endStateOf(endOf(step, this.#platform.clock.nowMs())), wipeSecret: true }
+      : {};
   }
 
   async #seats(step: LeasedStep): Promise<OrderSeats> {
@@ -374,7 +383,7 @@ export class Settlement {
     return { ref: event.ref, holdId: step.holdId, orderId: step.orderId };
   }
 
-  async #wrongEpoch(step: LeasedStep): Promise<void> {
+  async #wrongEpoch(step: LeasedStep): Promise<never> {
     await this.#inventory.wrongEpoch(step.eventId);
     throw new Later();
   }
@@ -412,14 +421,54 @@ export class Settlement {
         'provider did not settle a step',
       );
     }
-    const asked = answer !== undefined && 'retryAfterMs' in answer ? (answer.retryAfterMs ?? 0) : 0;
+    if (answer?.kind === 'unknown' && answer.trouble === 'delayed') return this.#delay(step, answer);
+    const asked = answer?.kind === 'unknown' ? (answer.retryAfterMs ?? 0) : 0;
     const waitMs = Math.max(this.#backoffMs(step.tries), asked);
     await this.#write({ from: step, finish: null, runAtMs: this.#platform.clock.nowMs() + waitMs });
   }
 
-  /** Doubling, bounded. */
+  /**
+   * The provider does not answer, so no call was made. Who cannot pay for that reason loses no time by it: the deadline moves along, in Redis
+   * first, up to checkoutMaxMs. An order without a payment form needs no word of the provider to end: what nobody has the secret of, nobody
+   * can pay.
+   */
+  async #delay(step: LeasedStep, { retryAfterMs = 0 }: UnknownAnswer): Promise<void> {
+    const { clock } = this.#platform;
+    const nowMs = clock.nowMs();
+    const runAtMs = nowMs + Math.round(retryAfterMs + limits.stepRetryMs * fractionOf(clock));
+    const isUnpaid = (step.step === 'CREATE' || step.step === 'SETTLE') && step.endReason === null;
+    const lastMs = step.createdAt.getTime() + limits.checkoutMaxMs;
+    if (step.step === 'CREATE' && (step.endReason !== null || nowMs >= Math.max(lastMs, step.payBy.getTime())))
+      return this.#finish(step, 'never begun', 'RELEASE', { state: 'CANCELING', endReason: endOf(step, nowMs) });
+    if (!isUnpaid) return this.#write({ from: step, finish: null, runAtMs });
+    // Before the payment form there is the whole time to pay; at its end, until somebody can be asked and a while more.
+    const neededMs = step.step === 'CREATE' ? nowMs + limits.checkoutTtlMs : runAtMs + limits.settleGraceMs;
+    const payByMs = Math.min(lastMs, neededMs);
+    const moves = payByMs > step.payBy.getTime() && (await this.#keepSeats(step, payByMs));
+    await this.#write({
+      from: step,
+      finish: null,
+      runAtMs,
+      order: {
+        ...(step.state !== 'PAYMENT_DELAYED' && { state: 'PAYMENT_DELAYED' }),
+        ...(moves && { payByMs }),
+      },
+    });
+  }
+
+  /** Answers false where the seats are this order's no more. */
+  async #keepSeats(step: LeasedStep, payByMs: number): Promise<boolean> {
+    const order = await this.#seats(step);
+    const freeAtMs = payByMs + limits.settleGraceMs;
+    const kept = await confirmCheckout(this.#platform.redis, { payByMs, freeAtMs, ...order });
+    if (kept === 'WRONG_EPOCH') return this.#wrongEpoch(step);
+    return kept === 'OK';
+  }
+
+  /** Doubling, bounded, and never quite the same for two. */
   #backoffMs(count: number): number {
-    return Math.min(limits.stepRetryMs * 2 ** Math.min(count - 1, 10), limits.stepRetryMaxMs);
+    const backoffMs = Math.min(limits.stepRetryMs * 2 ** Math.min(count - 1, 10), limits.stepRetryMaxMs);
+    return Math.round(backoffMs * (0.75 + fractionOf(this.#platform.clock) / 2));
   }
 
   #tooOld(step: LeasedStep): boolean {

@@ -1,7 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import { inTransaction } from '../database/transaction.js';
 import { isUuid } from '../domain/ids.js';
-import { hintRanks, type IntentStatus } from '../domain/order-states.js';
+import { cancelableStates, hintRanks, type IntentStatus } from '../domain/order-states.js';
 import { limits } from '../limits.js';
 import type { ProviderEvent } from '../payments/gateway.js';
 import { Batcher } from './batcher.js';
@@ -12,7 +12,8 @@ import type { Platform } from './platform.js';
 const decisive: ReadonlySet<IntentStatus> = new Set(['requires_capture', 'succeeded', 'canceled']);
 
 /**
- * Stores each event once and turns it into a hint in the same statement. An event counts only for the intent the order has; before the
+ * Stores each event once and turns it into a hint in the same statement. After too many declines the order is to end: its next step asks what
+ * the intent is by then, so a payment that has meanwhile succeeded still wins. An event counts only for the intent the order has; before the
  * intent is stored it is merely a reason to ask. A decline is written down for the buyer to see while the order is unpaid; it changes no
  * state. What it says of refunds and disputes is left to a job. `DISTINCT` because one batch may carry several copies of one event.
  */
@@ -25,17 +26,21 @@ const storeSql = `
     SELECT DISTINCT ON (id) id, type, order_id, payload, CASE WHEN payload IS NOT NULL THEN $2::timestamptz END, $2 FROM input
     ON CONFLICT (id) DO NOTHING RETURNING id, order_id),
   news AS (
-    SELECT o.id AS order_id, max(i.rank) FILTER (WHERE o.intent_id IS NOT NULL) AS rank, bool_or(i.decisive) AS decisive,
+    SELECT o.id AS order_id, o.state, o.declines AS before, max(i.rank) FILTER (WHERE o.intent_id IS NOT NULL) AS rank, bool_or(i.decisive) AS decisive,
            count(DISTINCT i.id) FILTER (WHERE i.decline IS NOT NULL AND o.payment IN ('NONE', 'CREATED')) AS declines,
            max(i.decline) FILTER (WHERE o.payment IN ('NONE', 'CREATED')) AS decline
     FROM stored s JOIN input i ON i.id = s.id JOIN orders o ON o.id = i.order_id AND COALESCE(o.intent_id, i.intent_id) = i.intent_id
     WHERE i.decisive OR i.decline IS NOT NULL GROUP BY o.id),
+  judged AS (
+    SELECT *, declines > 0 AND before + declines >= ${limits.declinesPerOrder} AND state = ANY($4) AS spent FROM news),
   told AS (
     UPDATE orders o SET
       hint = CASE WHEN n.rank > COALESCE(array_position($3::text[], o.hint), 0) THEN ($3::text[])[n.rank] ELSE o.hint END,
-      nudges = o.nudges + n.decisive::int, declines = o.declines + n.declines, last_decline = COALESCE(n.decline, o.last_decline),
+      nudges = o.nudges + (n.decisive OR n.spent)::int, declines = o.declines + n.declines, last_decline = COALESCE(n.decline, o.last_decline),
+      state = CASE WHEN n.spent THEN 'CANCELING' ELSE o.state END,
+      end_reason = CASE WHEN n.spent THEN COALESCE(o.end_reason, 'DECLINED') ELSE o.end_reason END,
       version = o.version + (n.declines > 0)::int
-    FROM news n WHERE o.id = n.order_id RETURNING o.id, n.decisive, n.declines),
+    FROM judged n WHERE o.id = n.order_id RETURNING o.id, n.decisive OR n.spent AS decisive, n.declines),
   woken AS (
     UPDATE order_step s SET run_at = LEAST(s.run_at, $2) FROM told t
     WHERE s.order_id = t.id AND t.decisive AND s.finished_at IS NULL AND s.step = 'SETTLE')
@@ -89,6 +94,7 @@ export class Webhooks {
         JSON.stringify(rows),
         now,
         hintRanks,
+        cancelableStates,
       ]);
     const telling = rows.filter((row) => row.decisive || row.decline !== null);
     const orderIds = [...new Set(telling.flatMap(({ order_id }) => order_id ?? []))];

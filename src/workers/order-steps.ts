@@ -21,7 +21,7 @@ export function startOrderSteps(platform: Platform, settlement: Settlement): { s
   for (const kinds of lanes) {
     let inFlight = 0;
     const loop = startLoop(`order-steps ${kinds.join('+')}`, limits.stepPollMs, platform.log, async () => {
-      const room = Math.min(limits.stepBatch, limits.providerInFlight - inFlight);
+      const room = Math.min(limits.stepBatch, limits.stepsPerLane - inFlight);
       if (room <= 0) return false;
       const steps = await settlement.lease(kinds, room);
       for (const step of steps) {
@@ -30,11 +30,11 @@ export function startOrderSteps(platform: Platform, settlement: Settlement): { s
           inFlight -= 1;
           running.delete(taken);
           // A full lane stops looking; the first free place looks again.
-          if (inFlight === limits.providerInFlight - 1) loop.wake();
+          if (inFlight === limits.stepsPerLane - 1) loop.wake();
         });
         running.add(taken);
       }
-      return steps.length === room && inFlight < limits.providerInFlight;
+      return steps.length === room && inFlight < limits.stepsPerLane;
     });
     loops.set(kinds, loop);
   }

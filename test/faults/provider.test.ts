@@ -3,7 +3,7 @@ import { booksOfApp, expectBooksBalance } from '../support/books.js';
 import type { Data } from '../support/client.js';
 import { createHall, newKey, orderSelection } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
-import { ended, intentsOf, pay, startOrder } from '../support/orders.js';
+import { ended, intentsOf, pay, stall, startOrder } from '../support/orders.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -16,7 +16,7 @@ const stepsOf = (orderId: string) =>
     orderId,
   ]);
 
-test('A stored failure that made a payment is found by our id, and no second one is made', async () => {
+test('Promise 19: a stored failure that made a payment is found by our id, and no second one is made', async () => {
   const hall = await createHall(app.organizer);
   await app.provider.settings({ failureRate: 1, failureMode: 'after' });
   const { orderId, stream } = await startOrder(app, hall, [hall.rows[0]![0]!]);
@@ -28,7 +28,7 @@ test('A stored failure that made a payment is found by our id, and no second one
   await expectBooksBalance(booksOfApp(app, hall.eventId));
 });
 
-test('A stored failure that made nothing leads to the next attempt', async () => {
+test('Promise 19: a stored failure that made nothing leads to the next attempt', async () => {
   const hall = await createHall(app.organizer);
   await app.provider.settings({ failureRate: 1, failureMode: 'before' });
   const { failedOnPurpose } = (await app.provider.state()).api;
@@ -44,7 +44,7 @@ test('A stored failure that made nothing leads to the next attempt', async () =>
   await expectBooksBalance(booksOfApp(app, hall.eventId));
 });
 
-test('An answer that never comes holds nobody else up, and the same attempt is repeated', async () => {
+test('Promise 19: an answer that never comes holds nobody else up, and the same attempt is repeated', async () => {
   const hall = await createHall(app.organizer);
   await app.provider.settings({ failureRate: 1, failureMode: 'hang' });
   const stuck = await startOrder(app, hall, [hall.rows[0]![0]!]);
@@ -56,6 +56,45 @@ test('An answer that never comes holds nobody else up, and the same attempt is r
   await pay(app, stuck.stream);
   expect(await stepsOf(stuck.orderId)).toEqual([{ attempt: 1, outcome: 'created' }]);
   expect(await intentsOf(app, stuck.orderId)).toHaveLength(1);
+  await expectBooksBalance(booksOfApp(app, hall.eventId));
+});
+
+test('Promise 19: a call carries the key order:step:attempt, which is stored before it goes out', async () => {
+  const hall = await createHall(app.organizer);
+  await app.provider.settings({ latencyMs: 500 });
+  const { orderId, stream } = await startOrder(app, hall, [hall.rows[0]![0]!]);
+  await eventually(async () => {
+    const [step] = await app.sql<Data>(
+      'SELECT step, attempt, first_call_at, lease FROM order_step WHERE order_id = $1',
+      [orderId],
+    );
+    expect(step).toEqual({ step: 'CREATE', attempt: 1, first_call_at: expect.any(Date), lease: expect.any(String) });
+  });
+  await app.provider.settings({ latencyMs: 0 });
+  await pay(app, stream);
+  const { data } = await app.provider.client().events.list({ limit: 100 });
+  const keys = data.flatMap(({ data: { object }, request }) => {
+    const { metadata } = object as { metadata?: { order_id?: string } };
+    return metadata?.order_id === orderId && request?.idempotency_key ? [request.idempotency_key] : [];
+  });
+  expect([...new Set(keys)].sort()).toEqual([`${orderId}:CAPTURE:1`, `${orderId}:CREATE:1`]);
+});
+
+test('Promise 19: an attempt whose key may have been forgotten is looked up, and does not go out again', async () => {
+  const hall = await createHall(app.organizer);
+  await app.provider.settings({ failureRate: 1, failureMode: 'cut' });
+  const order = await startOrder(app, hall, [hall.rows[0]![0]!]);
+  await eventually(async () => expect(await intentsOf(app, order.orderId)).toHaveLength(1));
+  const stalled = await stall(app, order);
+  await app.sql(`UPDATE order_step SET first_call_at = first_call_at - interval '21 hours' WHERE order_id = $1`, [
+    order.orderId,
+  ]);
+  await app.provider.settings({ failureRate: 0 });
+  const { replayed } = (await app.provider.state()).api;
+  await stalled.resume();
+  await pay(app, order.stream);
+  expect((await app.provider.state()).api.replayed).toBe(replayed);
+  expect(await intentsOf(app, order.orderId)).toHaveLength(1);
   await expectBooksBalance(booksOfApp(app, hall.eventId));
 });
 

@@ -121,7 +121,7 @@ test('An order called off before it is paid ends canceled, once, and one that is
 
 test('An order called off while its payment is being made ends canceled without waiting for payBy', async () => {
   const hall = await createHall(app.organizer);
-  await app.provider.settings({ latencyMs: 300 });
+  await app.provider.settings({ latencyMs: 1_000 });
   for (const seat of hall.rows[0]!.slice(0, 3)) {
     const buyer = await app.guest();
     const { hold } = await holdSeats(buyer, hall.eventId, { seatIds: [seat] });

@@ -35,6 +35,7 @@ export function gateProvider(stage: Stage, world: World): PaymentGateway {
   };
   const sinceMs = Date.now() - 60_000;
   return {
+    calls: gateway.calls,
     createIntent: (request) => {
       const { orderId, idempotencyKey } = request;
       const sent = { ...request, orderId: orderId + world.suffix };

@@ -3,6 +3,7 @@ import type Stripe from 'stripe';
 import { readConfig } from '../../src/config.js';
 import { makeDataSource } from '../../src/database/data-source.js';
 import type { Clock } from '../../src/domain/clock.js';
+import { freeCalls } from '../../src/payments/calls.js';
 import type { PaymentGateway } from '../../src/payments/gateway.js';
 import { StripeGateway } from '../../src/payments/stripe.js';
 import type { Channels } from '../../src/pubsub/channels.js';
@@ -70,7 +71,7 @@ export async function openStage(): Promise<Stage> {
   const { commands: redis, subscriber } = await connectRedis(stores.redisUrl, () => {});
   const time = { nowMs: beginningMs };
   const commands = gateCommands(redis, time);
-  const gateway = new StripeGateway(config.stripe, async () => 0);
+  const gateway = new StripeGateway(config.stripe, freeCalls);
   const platform: Stage['platform'] = (own) => ({
     config,
     database,

@@ -130,6 +130,8 @@ const inside = new Set(
   `admitBatch admitEveryMs admitWork auditEntries claimReclaimHolds databaseConnectMs databaseConnections databaseStatementMs documentCacheEntries drawChunk eventCacheEntries eventCacheMs idempotencyReplayMs mirrorIdleMs openEvents orphanCheckoutMs
    framesPerText wakeSlice metricsAnswerMs processRestartMs reconcileEveryMs reconcileSeats
    presenceBatch presenceEveryMs processLeaseMs providerCallsPerEndpointPerSecond providerCallsPerSecond providerInFlight
+   breakerOutages breakerRestMaxMs breakerRestMs checkoutWaitMs paymentDelayShownMs paymentHealthEveryMs providerCallsAlonePerSecond
+   providerHoldMaxMs providerHoldMs providerTurnMs providerUsualMs stepsPerLane
    providerTimeoutMs redisCommandMs redisConnectMs socketSweepMs stepBatch stepLeaseMs stepGatherMs stepPollMs stepRetryMaxMs
    stepRetryMs shoppersPerSeat rebuildRetryMs restoreBatch lineNumbers channelSeats mailConnections mailTimeoutMs mailAttempts mailRetryMs
    cancellationBatch cancellationUnfinished cancellationEveryMs cancellationWatchMs providerEvents providerEventMs providerEventTries providerEventPollMs

@@ -77,6 +77,7 @@ export async function startTestApp(
     STRIPE_API_URL: provider.url,
     STRIPE_CALLS_PER_SECOND: '0',
     STRIPE_CALLS_PER_ENDPOINT_PER_SECOND: '0',
+    CHECKOUT_WAIT_MS: '0',
     TOKEN_KEY_FILE: join(dir, 'token-key.json'),
     LOG_LEVEL: 'silent',
     ...options.env,

@@ -66,7 +66,7 @@ export async function pay({ provider }: TestApp, stream: Stream): Promise<void> 
 /** The order as its buyer, or whoever else is named, reads it; null when they may not. */
 export async function readOrder({ buyer, orderId }: Pick<Checkout, 'buyer' | 'orderId'>): Promise<Data> {
   const { order } = await buyer.run(
-    'query ($id: ID!) { order(id: $id) { id state version lastDecline payment { clientSecret } tickets { id state seatId } } }',
+    'query ($id: ID!) { order(id: $id) { id state version lastDecline endReason payBy paymentReadyAt payment { clientSecret } tickets { id state seatId } } }',
     { id: orderId },
   );
   return order;

@@ -14,6 +14,8 @@ local function readAdmission()
   if tonumber(f[8]) > 0 then line.rateMilli = math.min(line.rateMilli, math.floor(tonumber(f[8]) / checkoutShare(line))) end
   -- Tokens are counted in thousandths of a thousandth, so that slow rates do not lose their fractions.
   line.tokens = math.min(line.burst * 1000000, tonumber(f[4]) + (clock - tonumber(f[5])) * line.rateMilli)
+  -- Nobody could pay now: nobody is let in, and nothing is saved up meanwhile.
+  if tonumber(f[8]) < 0 then line.rateMilli, line.tokens = 0, math.min(0, line.tokens) end
   return line
 end
 

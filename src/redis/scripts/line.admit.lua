@@ -4,7 +4,8 @@ for seats than there are seats for them. Any number of workers may call it at an
 admissions by time, absences by absenceMs, channels whose seats become everybody's.
 KEYS  1 meta
 ARGV  1 epoch  2 admissions at most  3 work bound  4 processLeaseMs  5 holds collected at most  6 tombstoneMs
-      7 what the payment provider can serve, in thousandths of a checkout a second (0: no bound)  8 people looking for each free seat
+      7 what the payment provider can serve, in thousandths of a checkout a second (0: no bound; below: nobody is let in)
+      8 people looking for each free seat
 Result  OK, now, admitted, waiting, phase | WRONG_EPOCH
 ]]
 --@include event

@@ -21,6 +21,7 @@ type Bucket = Pick<
 
 /** Tokens by now, in millionths. */
 export function tokens(world: Bucket): number {
+  if (world.providerMilli < 0) return Math.min(0, world.tokens);
   return Math.min(world.burst * oneToken, world.tokens + (world.clock - world.tokensAt) * rateMilli(world));
 }
 
