@@ -421,25 +421,33 @@ export class Settlement {
         'provider did not settle a step',
       );
     }
-    if (answer?.kind === 'unknown' && answer.trouble === 'delayed') return this.#delay(step, answer);
+    const delayMs = answer?.kind === 'unknown' ? this.#outageMs(answer) : null;
+    if (delayMs !== null) return this.#delay(step, delayMs);
     const asked = answer?.kind === 'unknown' ? (answer.retryAfterMs ?? 0) : 0;
     const waitMs = Math.max(this.#backoffMs(step.tries), asked);
     await this.#write({ from: step, finish: null, runAtMs: this.#platform.clock.nowMs() + waitMs });
   }
 
+  /** When to come back, where the provider is known not to answer; null: it may. */
+  #outageMs({ trouble, retryAfterMs = 0 }: UnknownAnswer): number | null {
+    if (trouble === 'delayed') return retryAfterMs;
+    // This very call has asked whether it does.
+    return trouble === 'outage' ? (this.#platform.gateway.calls.outage()?.askedAgainInMs ?? null) : null;
+  }
+
   /**
-   * The provider does not answer, so no call was made. Who cannot pay for that reason loses no time by it: the deadline moves along, in Redis
+   * The provider does not answer. Who cannot pay for that reason loses no time by it: the deadline moves along, in Redis
    * first, up to checkoutMaxMs. An order without a payment form needs no word of the provider to end: what nobody has the secret of, nobody
    * can pay.
    */
-  async #delay(step: LeasedStep, { retryAfterMs = 0 }: UnknownAnswer): Promise<void> {
+  async #delay(step: LeasedStep, delayMs: number): Promise<void> {
     const { clock } = this.#platform;
     const nowMs = clock.nowMs();
-    const runAtMs = nowMs + Math.round(retryAfterMs + limits.stepRetryMs * fractionOf(clock));
+    const runAtMs = nowMs + Math.round(delayMs + limits.stepRetryMs * fractionOf(clock));
     const isUnpaid = (step.step === 'CREATE' || step.step === 'SETTLE') && step.endReason === null;
     const lastMs = step.createdAt.getTime() + limits.checkoutMaxMs;
     if (step.step === 'CREATE' && (step.endReason !== null || nowMs >= Math.max(lastMs, step.payBy.getTime())))
-      return this.#finish(step, 'never begun', 'RELEASE', { state: 'CANCELING', endReason: endOf(step, nowMs) });
+      return this.#finish(step, 'no payment form', 'RELEASE', { state: 'CANCELING', endReason: endOf(step, nowMs) });
     if (!isUnpaid) return this.#write({ from: step, finish: null, runAtMs });
     // Before the payment form there is the whole time to pay; at its end, until somebody can be asked and a while more.
     const neededMs = step.step === 'CREATE' ? nowMs + limits.checkoutTtlMs : runAtMs + limits.settleGraceMs;

@@ -1,22 +1,28 @@
 import { limits } from '../../src/limits.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import { booksOfApp, expectBooksBalance, readSeats } from '../support/books.js';
+import { type Cable, layCable } from '../support/cable.js';
 import type { Data } from '../support/client.js';
 import { createHall, newKey, orderSelection, type TestHall } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
 import { createLine, joinQueue, pollEntry } from '../support/line.js';
-import { calm, ended, intentsOf, pay, readOrder, type StartedOrder, startOrder } from '../support/orders.js';
+import { ended, intentsOf, pay, readOrder, type StartedOrder, startOrder } from '../support/orders.js';
 
 // A breaker is open for as long as it is: that is real time.
 jest.setTimeout(60_000);
 
 let app: TestApp;
+let cable: Cable;
 beforeEach(async () => {
-  app = await startTestApp();
+  cable = await layCable();
+  app = await startTestApp({ env: { STRIPE_API_URL: cable.url } });
+  cable.leadTo(app.provider.port);
 });
-afterEach(() => app.close());
+afterEach(async () => {
+  await app.close();
+  await cable.close();
+});
 
-const down = () => app.provider.settings({ failureRate: 1, failureMode: 'cut' });
 const deadlineOf = async ({ orderId }: StartedOrder): Promise<Data> =>
   (await app.sql<Data>('SELECT state, pay_by, free_at, created_at FROM orders WHERE id = $1', [orderId]))[0]!;
 const delayedSince = `subscription ($eventId: ID!) { salesChanged(eventId: $eventId) { paymentsDelayedSince } }`;
@@ -32,7 +38,7 @@ test('While the payment provider does not answer orders are PAYMENT_DELAYED and 
   const hall = await createHall(app.organizer);
   const sales = app.organizer.subscribe(delayedSince, { eventId: hall.eventId });
   expect(await sales.next()).toEqual({ paymentsDelayedSince: null });
-  await down();
+  cable.cut();
   const orders = await startMany(hall);
   await sales.until(({ paymentsDelayedSince }) => paymentsDelayedSince !== null);
   expect(await readOrder(orders[0]!)).toMatchObject({ paymentReadyAt: null, payment: null, endReason: null });
@@ -40,7 +46,7 @@ test('While the payment provider does not answer orders are PAYMENT_DELAYED and 
   // Nobody can pay what nobody has the form of: called off, it ends at once.
   await buyer.mutate('cancelOrder', { orderId, idempotencyKey: newKey() }, orderSelection);
   await ended(stream, 'CANCELED');
-  await calm(app);
+  cable.mend();
   await sales.until(({ paymentsDelayedSince }) => paymentsDelayedSince === null);
   await Promise.all(orders.slice(0, 7).map((order) => pay(app, order.stream)));
   for (const order of orders.slice(0, 7)) expect(await intentsOf(app, order.orderId)).toHaveLength(1);
@@ -49,7 +55,7 @@ test('While the payment provider does not answer orders are PAYMENT_DELAYED and 
 
 test('Without a payment form payBy moves along while payments are delayed, until checkoutMaxMs; then the order is EXPIRED', async () => {
   const hall = await createHall(app.organizer);
-  await down();
+  cable.cut();
   const orders = await startMany(hall);
   const stepMs = 300_000;
   for (let ms = stepMs; ms < limits.checkoutMaxMs; ms += stepMs) {
@@ -80,13 +86,13 @@ test('An order that cannot be settled at payBy keeps its seats until somebody ca
   const hall = await createHall(app.organizer);
   const paying = await startOrder(app, hall, [hall.rows[1]![0]!]);
   await paying.stream.until(({ payment }) => payment !== null);
-  await down();
+  cable.cut();
   const orders = await startMany(hall);
   await app.advance(hall.eventId, limits.checkoutTtlMs + 1_000);
   await paying.stream.until(({ state }) => state === 'PAYMENT_DELAYED');
   expect((await deadlineOf(paying)).pay_by.getTime()).toBeGreaterThan(app.clock.nowMs());
   expect((await readSeats(booksOfApp(app, hall.eventId))).counts).toMatchObject({ h: 9 });
-  await app.provider.settings({ failureRate: 0 });
+  cable.mend();
   await paying.stream.until(({ state }) => state === 'AWAITING_PAYMENT');
   const { payment } = await readOrder(paying);
   await app.provider.confirm(payment.clientSecret, 'pm_card_visa');
@@ -98,7 +104,7 @@ test('An order that cannot be settled at payBy keeps its seats until somebody ca
 test('Nobody is admitted to a shop that cannot take money, and everybody is afterwards', async () => {
   const hall = await createHall(app.organizer);
   const line = await createLine(app, { activeCap: 10 });
-  await down();
+  cable.cut();
   const orders = await startMany(hall);
   const { redis } = app.server.services.platform;
   await eventually(async () => expect(await redis.hget(line.keys.line, 'providerMilli')).toBe('-1000'));
@@ -106,7 +112,7 @@ test('Nobody is admitted to a shop that cannot take money, and everybody is afte
   const { entry } = await joinQueue(waiter, line.eventId);
   await app.advance(line.eventId, 10_000);
   expect((await pollEntry(waiter, entry.id)).state).toBe('WAITING');
-  await app.provider.settings({ failureRate: 0 });
+  cable.mend();
   await Promise.all(orders.map(({ stream }) => stream.until(({ payment }) => payment !== null)));
   await eventually(async () => {
     await app.advance(line.eventId, 100);

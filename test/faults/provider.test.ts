@@ -82,19 +82,20 @@ test('Promise 19: a call carries the key order:step:attempt, which is stored bef
 
 test('Promise 19: an attempt whose key may have been forgotten is looked up, and does not go out again', async () => {
   const hall = await createHall(app.organizer);
-  await app.provider.settings({ failureRate: 1, failureMode: 'cut' });
+  await app.provider.settings({ failureRate: 1, failureMode: 'hang' });
   const order = await startOrder(app, hall, [hall.rows[0]![0]!]);
-  await eventually(async () => expect(await intentsOf(app, order.orderId)).toHaveLength(1));
+  const { orderId, stream } = order;
+  await eventually(async () => expect(await intentsOf(app, orderId)).toHaveLength(1));
   const stalled = await stall(app, order);
   await app.sql(`UPDATE order_step SET first_call_at = first_call_at - interval '21 hours' WHERE order_id = $1`, [
-    order.orderId,
+    orderId,
   ]);
   await app.provider.settings({ failureRate: 0 });
   const { replayed } = (await app.provider.state()).api;
   await stalled.resume();
-  await pay(app, order.stream);
+  await pay(app, stream);
   expect((await app.provider.state()).api.replayed).toBe(replayed);
-  expect(await intentsOf(app, order.orderId)).toHaveLength(1);
+  expect(await intentsOf(app, orderId)).toHaveLength(1);
   await expectBooksBalance(booksOfApp(app, hall.eventId));
 });
 
