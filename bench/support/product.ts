@@ -57,10 +57,22 @@ export async function startProduct(
     readonly inspected?: boolean;
     /** Where it tells its metrics. */
     readonly metricsPort?: number;
+    /** Somebody who takes payments, without a quota; otherwise nobody is. */
+    readonly provider?: { readonly url: string; readonly secretKey: string; readonly webhookSecret: string };
   },
 ): Promise<Product> {
   const postgres = await stores.startPostgres();
-  const environment = serverEnvironment(stores, { database: postgres.url, redis: redis.url });
+  const { provider } = options;
+  const environment = {
+    ...serverEnvironment(stores, { database: postgres.url, redis: redis.url }),
+    ...(provider && {
+      STRIPE_API_URL: provider.url,
+      STRIPE_SECRET_KEY: provider.secretKey,
+      STRIPE_WEBHOOK_SECRET: provider.webhookSecret,
+      STRIPE_CALLS_PER_SECOND: '0',
+      STRIPE_CALLS_PER_ENDPOINT_PER_SECOND: '0',
+    }),
+  };
   const settings = { admitPerSecond: 100, activeCap: 100, saleOpensAt: null, waitingRoom: 'NEVER' } as const;
   const seeded = await withServices(readConfig({ ...environment, LOG_LEVEL: 'silent' }), async (services) => {
     const { id: eventId } = await seedStadium(services, options.hallSeats, settings);
