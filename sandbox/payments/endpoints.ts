@@ -75,7 +75,7 @@ function create(world: World, call: Call): Outcome<string> {
 
 function readNewIntent(read: ParamReader): NewIntent {
   const options = read.hash('payment_method_options', knownTypes);
-  const manualTypes = knownTypes.filter((type) => readManual(options, type));
+  const manualTypes = (options?.names ?? []).filter((type) => readManual(options, type));
   const automatic = read.hash('automatic_payment_methods', ['enabled', 'allow_redirects']);
   const allowed = readTypes(read, 'allowed_payment_method_types');
   return {

@@ -52,7 +52,6 @@ export function createIntent(
   }
   const id = makeId('pi_');
   const intent: IntentRecord = {
-    ...wanted,
     id,
     clientSecret: makeId(`${id}_secret_`),
     created: nowSeconds(),
@@ -67,6 +66,7 @@ export function createIntent(
     cancellationReason: null,
     settleAtMs: null,
     disputeId: null,
+    ...wanted,
   };
   change(world, intent, 'payment_intent.created', cause);
   return done(intent);

@@ -23,6 +23,11 @@ export class ParamReader {
     }
   }
 
+  /** What was sent, refused or not. */
+  get names(): string[] {
+    return Object.keys(this.#params);
+  }
+
   text(name: string): string | undefined {
     const value = this.#params[name];
     if (value === undefined || value === '') return undefined;

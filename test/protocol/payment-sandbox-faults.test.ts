@@ -149,6 +149,16 @@ describe('faults that are planned in the payment sandbox', () => {
     expect(await sandbox.faults()).toEqual([]);
   });
 
+  it('of the door meet replays too, those inside only what is executed', async () => {
+    const { call } = await steps.create.prepare();
+    await call();
+    await sandbox.fail({ endpoint: 'create', mode: 'limit', times: 1 });
+    await sandbox.fail({ endpoint: 'create', mode: 'before', times: 1 });
+    expect(await failure(call())).toMatchObject({ statusCode: 429 });
+    expect(await call()).toMatchObject({ lastResponse: { headers: { 'idempotent-replayed': 'true' } } });
+    expect(await sandbox.faults()).toMatchObject([{ met: 1 }, { met: 0 }]);
+  });
+
   it('meet the seller’s calls, never a buyer’s', async () => {
     const intent = await stripe.paymentIntents.create(order('buyer'));
     await sandbox.fail({ endpoint: 'all', mode: 'unavailable' });

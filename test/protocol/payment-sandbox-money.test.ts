@@ -1,3 +1,6 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type Stripe from 'stripe';
 import { captured, chargeOf, failure, order, secretOf, typesOf, unlimited } from '../support/payment-calls.js';
 import {
@@ -223,5 +226,58 @@ describe('money that goes back in the payment sandbox', () => {
         param: 'amount',
       });
     });
+  });
+});
+
+describe('money that goes back over a restart of the payment sandbox', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'payment-sandbox-money-'));
+  const stateFile = join(directory, 'state.jsonl');
+  let running: PaymentSandbox | undefined;
+
+  afterAll(async () => {
+    await running?.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const start = async (options: Parameters<typeof startPaymentSandbox>[0] = {}) => {
+    await running?.stop();
+    running = await startPaymentSandbox({ stateFile, ...options });
+    return running;
+  };
+
+  it('keeps refunds under way, disputes, the balance and webhooks that are held', async () => {
+    const receiver = await startWebhookReceiver();
+    const settings = { ...unlimited, slowMs: 600_000, webhookHold: true };
+    const before = await start({ webhookUrl: receiver.url, settings });
+    const intent = await captured(before, 'kept');
+    const byItself = await before.refund(intent.id, { amount: 100, mode: 'failLater' });
+    const byHand = await before.refund(intent.id, { amount: 200, mode: 'pending' });
+    const dispute = await before.dispute(await captured(before, 'disputed').then(({ id }) => id));
+    const [sums, { webhooksHeld }] = [await before.balance(), await before.state()];
+
+    const after = await start({ webhookUrl: receiver.url, settings });
+    expect(await after.balance()).toEqual(sums);
+    expect(await after.state()).toMatchObject({ disputes: 1, refunds: 2, webhooksHeld });
+    expect(await after.releaseWebhooks({ order: 'reversed' })).toHaveLength(webhooksHeld);
+    expect((await after.client().refunds.retrieve(byItself.id)).status).toBe('pending');
+    expect(await after.settleRefund(byHand.id, 'succeeded')).toMatchObject({ status: 'succeeded' });
+    expect(await after.settleRefund(byItself.id, 'failed')).toMatchObject({ status: 'failed' });
+    expect(await after.moveDispute(dispute.id, 'won')).toMatchObject({ status: 'won' });
+    await receiver.close();
+  });
+
+  it('reads what a sandbox that knew less has written', async () => {
+    const before = await start();
+    const { id } = await before.client().paymentIntents.create(order('old'));
+    await before.stop();
+    const known = ['manualTypes', 'allowedTypes', 'excludedTypes', 'redirects', 'disputeId'];
+    const lines = readFileSync(stateFile, 'utf8').split('\n').filter(Boolean);
+    const older = lines.map((line) =>
+      JSON.stringify(JSON.parse(line, (key, value) => (known.includes(key) ? undefined : value))),
+    );
+    writeFileSync(stateFile, `${older.join('\n')}\n`);
+    const after = await start();
+    const intent = await after.client().paymentIntents.retrieve(id);
+    expect((await after.confirm(secretOf(intent), 'pm_card_visa')).body).toMatchObject({ status: 'requires_capture' });
   });
 });
