@@ -21,8 +21,15 @@ export type CancelOrderInput = {
 export type CategoryPriceInput = {
   /** Name of a category of the venue or of standing places. */
   category: string;
+  /** Fee on top of that, in hundredths of a per cent of the price: 250 is 2.5 %. */
+  feeBasisPoints?: number;
+  /** Fee on top of the price. */
   feeMinor?: number;
   priceMinor: number;
+  /** Tax on price and fee, in hundredths of a per cent: 1900 is 19 %. */
+  taxBasisPoints?: number;
+  /** Whether the tax is contained in price and fee; otherwise it is charged on top. */
+  taxIncluded?: boolean;
 };
 
 export type CategoryQuantityInput = {

@@ -26,6 +26,7 @@ import { Initial1790000000000 } from './migrations/1790000000000-initial.js';
 import { LineAndClaims1790000100000 } from './migrations/1790000100000-line-and-claims.js';
 import { Revocations1790000200000 } from './migrations/1790000200000-revocations.js';
 import { Money1790000300000 } from './migrations/1790000300000-money.js';
+import { Pricing1790000400000 } from './migrations/1790000400000-pricing.js';
 import { SnakeNaming } from './naming.js';
 import { PreparingClient } from './prepared.js';
 
@@ -57,7 +58,13 @@ export function makeDataSource(url: string, connections: number = limits.databas
       Posting,
       EventCancellation,
     ],
-    migrations: [Initial1790000000000, LineAndClaims1790000100000, Revocations1790000200000, Money1790000300000],
+    migrations: [
+      Initial1790000000000,
+      LineAndClaims1790000100000,
+      Revocations1790000200000,
+      Money1790000300000,
+      Pricing1790000400000,
+    ],
     namingStrategy: new SnakeNaming(),
     uuidExtension: 'pgcrypto',
     installExtensions: false,

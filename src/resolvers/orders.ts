@@ -22,7 +22,7 @@ import { seatId } from '../services/seat-holds.js';
 import { Viewer } from './accounts.js';
 import { asViewer, type Context, checkKey, clientError, payload, requireViewer } from './context.js';
 import { commonErrors, errorUnion } from './errors.js';
-import { Money } from './money.js';
+import { describePrice, Money } from './money.js';
 
 @ObjectType({
   description:
@@ -52,13 +52,19 @@ class OrderLineType {
   @Field(() => String)
   description!: string;
 
-  @Field(() => Money)
+  @Field(() => Money, { description: 'Of the ticket: what a code takes off has been taken off.' })
   price!: Money;
 
   @Field(() => Money)
   fee!: Money;
 
-  @Field(() => Money)
+  @Field(() => Money, { description: 'The tax contained in price and fee.' })
+  tax!: Money;
+
+  @Field(() => Money, { description: 'What a code has taken off the price.' })
+  discount!: Money;
+
+  @Field(() => Money, { description: 'Price and fee.' })
   total!: Money;
 }
 
@@ -235,9 +241,7 @@ function describeOrder({ order, event, lines, tickets }: OrderView, { services }
     lines: lines.map((line) => ({
       seatId: seatId(event, line.seatIndex),
       description: describePlace(event, line.seatIndex),
-      price: { amountMinor: line.priceMinor, currency },
-      fee: { amountMinor: line.feeMinor, currency },
-      total: { amountMinor: line.priceMinor + line.feeMinor, currency },
+      ...describePrice(line, currency),
     })),
     payBy: order.payBy,
     payment: open

@@ -27,7 +27,7 @@ import {
 } from '../services/seat-holds.js';
 import { asViewer, type Context, checkKey, clientError, payload, requireViewer } from './context.js';
 import { commonErrors, errorUnion } from './errors.js';
-import { Money } from './money.js';
+import { describePrice, Money } from './money.js';
 
 const HoldState = Object.fromEntries(holdStates.map((state) => [state, state])) as Record<
   (typeof holdStates)[number],
@@ -59,11 +59,20 @@ class HeldSeat {
   @Field(() => ID)
   categoryId!: string;
 
-  @Field(() => Money)
+  @Field(() => Money, { description: 'Of the ticket: what a code takes off has been taken off.' })
   price!: Money;
 
   @Field(() => Money)
   fee!: Money;
+
+  @Field(() => Money, { description: 'The tax contained in price and fee.' })
+  tax!: Money;
+
+  @Field(() => Money, { description: 'What a code has taken off the price.' })
+  discount!: Money;
+
+  @Field(() => Money, { description: 'Price and fee.' })
+  total!: Money;
 }
 
 @ObjectType({ description: 'Seats that are yours for a while.' })
@@ -83,7 +92,7 @@ class Hold {
   @Field(() => [HeldSeat])
   seats!: HeldSeat[];
 
-  @Field(() => Money, { description: 'What will be charged, fees included, whatever changes meanwhile.' })
+  @Field(() => Money, { description: 'What will be charged, fees and taxes included, whatever changes meanwhile.' })
   total!: Money;
 
   @Field(() => Date, {
@@ -283,7 +292,6 @@ export function describeHold(view: HoldView): Hold {
     fence: fenceText(hold),
     seats: hold.seats.map((index) => {
       const place = event.hall.index.describe(index)!;
-      const price = prices[place.category]!;
       return {
         id: place.guid ?? seatId(event, index),
         index,
@@ -291,11 +299,10 @@ export function describeHold(view: HoldView): Hold {
         rowLabel: place.rowLabel,
         seatLabel: place.seatLabel,
         categoryId: String(place.category),
-        price: { amountMinor: price.priceMinor, currency },
-        fee: { amountMinor: price.feeMinor, currency },
+        ...describePrice(prices[place.category]!, currency),
       };
     }),
-    total: { amountMinor: holdTotalMinor(view), currency },
+    total: { amountMinor: holdTotalMinor(view, prices), currency },
     expiresAt: new Date(hold.expiresAtMs),
     extensionsEndAt: new Date(hold.extensionsEndAtMs),
     payBy: hold.payByMs === null ? null : new Date(hold.payByMs),

@@ -3,6 +3,7 @@ import { hoardBudgetMs } from '../domain/hoarding.js';
 import { isUuid } from '../domain/ids.js';
 import { accessibleOf, categoryOf, type Layout, LayoutIndex, seatRanges } from '../domain/layout.js';
 import { encodePriceList, type SeatPrice } from '../domain/money.js';
+import { seatPrice } from '../domain/pricing.js';
 import { Event, EventCategory, EventChannel, Inventory, LayoutVersion } from '../entities/events.js';
 import { limits } from '../limits.js';
 import { type EventRef, globalKeys } from '../redis/keys.js';
@@ -95,7 +96,7 @@ export class EventCatalogue {
       database.getRepository(EventChannel).findBy({ eventId }),
     ]);
     if (event === null || inventory === null) return null;
-    const prices = categories.map(({ priceMinor, feeMinor }) => ({ priceMinor, feeMinor }));
+    const prices = categories.map((tariff) => seatPrice(tariff));
     return {
       event,
       ref: { eventId, generation: inventory.generation },

@@ -29,6 +29,10 @@ interface NewOrder {
     readonly category: number;
     readonly price: number;
     readonly fee: number;
+    readonly tax: number;
+    readonly fee_tax: number;
+    readonly tax_rate: number;
+    readonly discount: number;
   }[];
 }
 
@@ -41,7 +45,8 @@ const inputSql = `
   present AS (SELECT i.* FROM input i JOIN inventory v ON v.event_id = i.event_id AND v.generation = i.generation),
   wanted AS (
     SELECT p.id, p.event_id, p.generation, p.fence, l.* FROM present p
-    CROSS JOIN LATERAL jsonb_to_recordset(p.lines) AS l(seat int, category int, price int, fee int))`;
+    CROSS JOIN LATERAL jsonb_to_recordset(p.lines) AS l(
+      seat int, category int, price int, fee int, tax int, fee_tax int, tax_rate int, discount int))`;
 
 /** An order, its lines and its first step. One that is there already stays as it is. */
 const writtenSql = (from: string) => `
@@ -50,8 +55,8 @@ const writtenSql = (from: string) => `
     SELECT id, event_id, person_id, hold_id, generation, fence, 'PAYMENT_PREPARING', currency, total_minor, prices, pay_by, free_at, $2
     FROM ${from} ON CONFLICT DO NOTHING RETURNING id),
   listed AS (
-    INSERT INTO order_line (order_id, seat_index, category, price_minor, fee_minor)
-    SELECT id, seat, category, price, fee FROM wanted JOIN written USING (id)),
+    INSERT INTO order_line (order_id, seat_index, category, price_minor, fee_minor, tax_minor, fee_tax_minor, tax_basis_points, discount_minor)
+    SELECT id, seat, category, price, fee, tax, fee_tax, tax_rate, discount FROM wanted JOIN written USING (id)),
   opened AS (INSERT INTO order_step (order_id, step, attempt, run_at) SELECT id, 'CREATE', 1, $2 FROM written)`;
 
 /** Orders whose seats nobody else has in the ledger. A seat that somebody gets at this very moment breaks it as a whole. */
@@ -183,6 +188,10 @@ function newOrder(event: PublishedEvent, hold: StoredHold, orderId: string): New
       category,
       price: price.priceMinor,
       fee: price.feeMinor,
+      tax: price.taxMinor,
+      fee_tax: price.feeTaxMinor,
+      tax_rate: price.taxBasisPoints,
+      discount: price.discountMinor,
     })),
   };
 }

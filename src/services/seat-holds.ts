@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { invalidInput, isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { derivedId, inputDigest } from '../domain/ids.js';
 import { standingSeatPrefix } from '../domain/layout.js';
-import { decodePriceList, seatTotalMinor } from '../domain/money.js';
+import { type SeatPrice, seatTotalMinor } from '../domain/money.js';
 import { limits } from '../limits.js';
 import { Watch } from '../pubsub/watch.js';
 import type { EventRef } from '../redis/keys.js';
@@ -80,9 +80,9 @@ export function fenceText(hold: StoredHold): string {
   return `${hold.generation}.${hold.fence}`;
 }
 
-export function holdTotalMinor(view: HoldView): number {
-  const { prices } = decodePriceList(view.hold.prices);
-  return view.hold.seats.reduce((sum, seat) => sum + seatTotalMinor(prices[view.event.hall.categories[seat]!]!), 0);
+/** What the seats of a hold cost together by a price list. */
+export function holdTotalMinor({ event, hold }: HoldView, prices: readonly SeatPrice[]): number {
+  return hold.seats.reduce((sum, seat) => sum + seatTotalMinor(prices[event.hall.categories[seat]!]!), 0);
 }
 
 export class SeatHolds {

@@ -80,6 +80,9 @@ const draftWith =
   (change: object): Input =>
   (w) => ({ ...w.draftInput, ...change });
 const price = (change: object): Input => draftWith({ prices: [{ category: 'Stalls', priceMinor: 1000, ...change }] });
+const prices =
+  (...list: object[]): Input =>
+  (w) => ({ eventId: w.open.eventId, prices: list });
 const standing = (change: object): Input =>
   draftWith({ standing: [{ section: 'Pit', name: 'Pit', category: 'Stalls', places: 1, ...change }] });
 
@@ -222,6 +225,21 @@ export const refusals: Record<string, { readonly valid: Input; readonly cases: r
         'input.prices.0.priceMinor',
       ],
       [
+        'a price that is beyond measure with its taxes',
+        'organizer',
+        price({ priceMinor: 50_000_000, feeBasisPoints: 10_000, taxBasisPoints: 1, taxIncluded: false }),
+        'INVALID_INPUT',
+        'input.prices.0.priceMinor',
+      ],
+      [
+        'a fee of more than the price',
+        'organizer',
+        price({ feeBasisPoints: 10_001 }),
+        'INVALID_INPUT',
+        'input.prices.0.feeBasisPoints',
+      ],
+      ['a negative tax', 'organizer', price({ taxBasisPoints: -1 }), 'INVALID_INPUT', 'input.prices.0.taxBasisPoints'],
+      [
         'a standing area without places',
         'organizer',
         standing({ places: 0 }),
@@ -266,6 +284,28 @@ export const refusals: Record<string, { readonly valid: Input; readonly cases: r
         (w) => ({ eventId: w.open.eventId, activeCap: 0 }),
         'INVALID_INPUT',
         'input.activeCap',
+      ],
+    ],
+  },
+  updatePrices: {
+    valid: prices({ category: 'Stalls', priceMinor: 900 }),
+    cases: [
+      ...unknownIds('organizer', 'input.eventId', (eventId) => ({ eventId, prices: [] })),
+      ["another organizer's event", 'rival', prices(), 'FORBIDDEN', 'input.eventId'],
+      ['a buyer', 'owner', prices(), 'FORBIDDEN', 'input.eventId'],
+      [
+        'a category that is not there',
+        'organizer',
+        prices({ category: 'Stalls', priceMinor: 900 }, { category: 'Box', priceMinor: 900 }),
+        'INVALID_INPUT',
+        'input.prices.1.category',
+      ],
+      [
+        'a negative price',
+        'organizer',
+        prices({ category: 'Stalls', priceMinor: -1 }),
+        'INVALID_INPUT',
+        'input.prices.0.priceMinor',
       ],
     ],
   },
