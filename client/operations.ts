@@ -88,6 +88,8 @@ export type HoldSeatsInput = {
   accessCode?: string | null | undefined;
   /** Somebody of you needs a wheelchair place: those may be named in `seatIds`. */
   accessible?: boolean;
+  /** A discount code. One that is not valid holds nothing. */
+  code?: string | null | undefined;
   eventId: string;
   /** Your own name for this wish: repeating it returns the same hold. */
   idempotencyKey: string;
@@ -227,6 +229,8 @@ export type StartCheckoutInput = {
   fence: string;
   holdId: string;
   idempotencyKey: string;
+  /** Pay what the hold costs without the code it was made with, its totalWithoutCode. */
+  withoutCode?: boolean;
 };
 
 export type StartGuestSessionInput = {
@@ -285,6 +289,7 @@ export type StartCheckoutMutationVariables = Exact<{
 
 
 export type StartCheckoutMutation = { startCheckout: { order: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } | null, errors: Array<
+      | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
@@ -487,7 +492,10 @@ export type HoldSeatsMutation = { holdSeats: { hold: { id: string, eventId: stri
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null, available: number }
+      | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null, limit: number }

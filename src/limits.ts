@@ -73,6 +73,10 @@ export const limits = {
   hoardRefillMs: 3_600_000,
   channelSeats: 500,
   channels: 24,
+  codes: 1_000,
+  codeGuessesPerMinute: 10,
+  codeReservationMs: 180_000,
+  codeSweepUses: 500,
   accessibleKeptMs: 86_400_000,
 
   // Line
@@ -165,6 +169,7 @@ export function assertLimits(l: Limits = limits): void {
     [l.holdTtlMs <= l.holdMaxMs, 'holdTtlMs ≤ holdMaxMs'],
     [l.holdWarningMs >= 20_000 && l.holdWarningMs < l.holdTtlMs, '20 s ≤ holdWarningMs < holdTtlMs'],
     [l.orphanCheckoutMs < l.checkoutTtlMs, 'orphanCheckoutMs < checkoutTtlMs'],
+    [l.orphanCheckoutMs * 2 <= l.codeReservationMs, 'a reserved use of a code outlives a checkout without order'],
     [l.holdMaxMs + l.checkoutTtlMs + l.settleGraceMs < l.tombstoneMs, 'a hold ends before its tombstone does'],
     [l.providerTimeoutMs * 2 < l.stepLeaseMs, 'a provider call and its retry fit into the lease of a step'],
     [l.processLeaseMs > l.presenceEveryMs * 4, 'a process may miss a few beats before its people count as absent'],

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { Account, Organizer, Revocation } from '../entities/accounts.js';
+import { CodeUse, DiscountCode } from '../entities/codes.js';
 import {
   Event,
   EventCategory,
@@ -48,6 +49,8 @@ export function makeDataSource(url: string, connections: number = limits.databas
       LayoutVersion,
       Inventory,
       RecoveryCode,
+      DiscountCode,
+      CodeUse,
       Order,
       OrderLine,
       OrderStepRow,

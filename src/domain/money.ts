@@ -12,6 +12,9 @@ export interface SeatPrice {
   readonly discountMinor: number;
 }
 
+/** Before the id of a code in a price list. scripts/seats.checkout.lua looks for it. */
+const codeMark = 'code:';
+
 /** A price of which what is 0 may be left out. */
 type ListedPrice = Pick<SeatPrice, 'priceMinor' | 'feeMinor'> & Partial<SeatPrice>;
 
@@ -45,20 +48,36 @@ function decodePrices(rows: readonly string[]): SeatPrice[] {
   return prices;
 }
 
+/** The code a price list was made with, and what everything costs without it. */
+interface ListedCode {
+  readonly id: string;
+  readonly without: readonly SeatPrice[];
+}
+
 /**
- * The price list a hold was made under, as one string: `currency|category:price:fee:…|…`. It is stored in the hold, so that what was shown
- * then is what is charged later, whatever the organizer changes in between.
+ * The price list a hold was made under, as one string: `currency|category:price:fee:…|…`, and with a code `|code:id|…`, the prices without it.
+ * It is stored in the hold, so that what was shown then is what is charged later, whatever the organizer changes in between.
  */
-export function encodePriceList(currency: string, prices: readonly ListedPrice[]): string {
-  return [currency, ...prices.map(encodePrice)].join('|');
+export function encodePriceList(
+  currency: string,
+  prices: readonly ListedPrice[],
+  code: ListedCode | null = null,
+): string {
+  const rows = prices.map(encodePrice);
+  if (code !== null) rows.push(`${codeMark}${code.id}`, ...code.without.map(encodePrice));
+  return [currency, ...rows].join('|');
 }
 
 export interface PriceList {
   readonly currency: string;
   readonly prices: readonly SeatPrice[];
+  readonly code: ListedCode | null;
 }
 
 export function decodePriceList(text: string): PriceList {
   const [currency = '', ...rows] = text.split('|');
-  return { currency, prices: decodePrices(rows) };
+  const at = rows.findIndex((row) => row.startsWith(codeMark));
+  if (at === -1) return { currency, prices: decodePrices(rows), code: null };
+  const code = { id: rows[at]!.slice(codeMark.length), without: decodePrices(rows.slice(at + 1)) };
+  return { currency, prices: decodePrices(rows.slice(0, at)), code };
 }

@@ -136,6 +136,12 @@ class StartCheckoutInput {
   @Field(() => String)
   fence!: string;
 
+  @Field(() => Boolean, {
+    defaultValue: false,
+    description: 'Pay what the hold costs without the code it was made with, its totalWithoutCode.',
+  })
+  withoutCode!: boolean;
+
   @Field(() => ID)
   idempotencyKey!: string;
 }
@@ -169,6 +175,7 @@ const StartCheckoutError = errorUnion('StartCheckoutError', [
   'HOLD_NOT_ACTIVE',
   'STALE_FENCE',
   'SEATS_UNAVAILABLE',
+  'CODE_USED_UP',
 ]);
 const CancelOrderError = errorUnion('CancelOrderError', [
   ...commonErrors,
@@ -273,9 +280,9 @@ export class OrdersResolver {
     @Arg('input', () => StartCheckoutInput) input: StartCheckoutInput,
     @Ctx() context: Context,
   ): Promise<StartCheckoutPayload> {
-    const { holdId, fence, idempotencyKey } = input;
-    const act = () =>
-      asViewer(context, (viewer) => context.services.orders.startCheckout(viewer, { holdId, fence, idempotencyKey }));
+    const { holdId, fence, withoutCode, idempotencyKey } = input;
+    const wish = { holdId, fence, withoutCode, idempotencyKey };
+    const act = () => asViewer(context, (viewer) => context.services.orders.startCheckout(viewer, wish));
     return payload('order', this.#describe(checkKey(input) ?? (await act()), context));
   }
 

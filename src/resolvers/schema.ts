@@ -4,6 +4,7 @@ import { GraphQLDateTime } from 'graphql-scalars';
 import { buildSchemaSync, getMetadataStorage } from 'type-graphql';
 import { resumable } from '../pubsub/execution.js';
 import { AccountsResolver } from './accounts.js';
+import { CodesResolver } from './codes.js';
 import { EventsResolver } from './events.js';
 import { LineResolver } from './line.js';
 import { OrdersResolver, TicketsResolver, ViewerOrdersResolver } from './orders.js';
@@ -12,7 +13,7 @@ import { SeatHoldsResolver } from './seat-holds.js';
 import { SeatMapResolver } from './seat-map.js';
 import { SystemResolver } from './system.js';
 
-const oneOfInputs = ['SeatSelection', 'SeatRange'];
+const oneOfInputs = ['SeatSelection', 'SeatRange', 'Discount'];
 
 /** type-graphql asks for a pub/sub even where every subscription brings its own source. */
 const noPubSub = {
@@ -31,6 +32,7 @@ export function buildSchema(): GraphQLSchema {
   const schema = buildSchemaSync({
     resolvers: [
       AccountsResolver,
+      CodesResolver,
       EventsResolver,
       LineResolver,
       OrdersResolver,

@@ -95,6 +95,13 @@ class Hold {
   @Field(() => Money, { description: 'What will be charged, fees and taxes included, whatever changes meanwhile.' })
   total!: Money;
 
+  @Field(() => Money, {
+    nullable: true,
+    description:
+      'What will be charged if you check out with `withoutCode`; null for a hold that was made without a code.',
+  })
+  totalWithoutCode!: Money | null;
+
   @Field(() => Date, {
     description: 'From this instant anybody may take the seats; compare with `now`, not with your own clock.',
   })
@@ -173,6 +180,9 @@ class HoldSeatsInput extends SeatWishInput {
   @Field(() => ID)
   eventId!: string;
 
+  @Field(() => String, { nullable: true, description: 'A discount code. One that is not valid holds nothing.' })
+  code?: string | null;
+
   @Field(() => ID, { description: 'Your own name for this wish: repeating it returns the same hold.' })
   idempotencyKey!: string;
 }
@@ -209,6 +219,7 @@ class ReleaseHoldInput extends HoldActionInput {}
 
 const HoldSeatsError = errorUnion('HoldSeatsError', [
   ...commonErrors,
+  'OVERLOADED',
   'IDENTITY_REQUIRED',
   'IDEMPOTENCY_KEY_REUSED',
   'REBUILDING',
@@ -222,6 +233,8 @@ const HoldSeatsError = errorUnion('HoldSeatsError', [
   'TOO_MANY_SEATS',
   'PERSON_LIMIT_REACHED',
   'HOLD_BUDGET_SPENT',
+  'CODE_NOT_VALID',
+  'CODE_USED_UP',
 ]);
 const holdActionErrors = [
   ...commonErrors,
@@ -284,7 +297,7 @@ class ReleaseHoldPayload {
 
 export function describeHold(view: HoldView): Hold {
   const { event, hold } = view;
-  const { currency, prices } = decodePriceList(hold.prices);
+  const { currency, prices, code } = decodePriceList(hold.prices);
   return {
     id: holdGlobalId(event.ref.eventId, hold.holdId),
     eventId: event.ref.eventId,
@@ -303,6 +316,7 @@ export function describeHold(view: HoldView): Hold {
       };
     }),
     total: { amountMinor: holdTotalMinor(view, prices), currency },
+    totalWithoutCode: code && { amountMinor: holdTotalMinor(view, code.without), currency },
     expiresAt: new Date(hold.expiresAtMs),
     extensionsEndAt: new Date(hold.extensionsEndAtMs),
     payBy: hold.payByMs === null ? null : new Date(hold.payByMs),
@@ -346,9 +360,9 @@ export class SeatHoldsResolver {
     const seats = selectionOf(input.seats);
     const wrong = checkKey(input) ?? (isRefusal(seats) ? seats : null);
     if (wrong !== null || isRefusal(seats)) return payload('hold', wrong!);
-    const { eventId, idempotencyKey, accessible, accessCode = null } = input;
+    const { eventId, idempotencyKey, accessible, accessCode = null, code = null } = input;
     const result = await asViewer(context, (viewer) =>
-      context.services.holds.hold(viewer, { eventId, idempotencyKey, seats, accessible, accessCode }),
+      context.services.holds.hold(viewer, { eventId, idempotencyKey, seats, code, accessible, accessCode }),
     );
     return payload('hold', describeResult(result));
   }

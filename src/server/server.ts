@@ -95,7 +95,7 @@ export async function startServer(
   const sockets = new WebSocketEndpoint({ schema, documents: new DocumentCache(schema), services, path: graphqlPath });
   sockets.attach(http.server);
   const admission = startAdmission(platform, services);
-  const reconciler = startReconciler(platform, services.reconciler);
+  const reconciler = startReconciler(platform, services);
   const orderSteps = startOrderSteps(platform, services.settlement);
   await http.listen({ host: config.host, port: config.port, backlog: limits.listenBacklog });
   const counted = () => ({

@@ -3,7 +3,7 @@ import { invalidInput, isRefusal, type Refusal, refuse } from '../domain/errors.
 import { isUuid } from '../domain/ids.js';
 import { type Layout, withStanding } from '../domain/layout.js';
 import { seatTotalMinor } from '../domain/money.js';
-import { seatPrice, type Tariff } from '../domain/pricing.js';
+import { maxPriceMinor, seatPrice, type Tariff, wholeBasisPoints } from '../domain/pricing.js';
 import { accessibleStretches, companionSeats } from '../domain/seat-runs.js';
 import { type PlanError, parseVenuePlan } from '../domain/venue-plan.js';
 import {
@@ -58,9 +58,6 @@ export interface CreateEventInput {
 }
 
 const emptyLayout: Layout = { name: '', categories: [], sections: [], seatCount: 0 };
-/** So that the total of the largest hold stays a 32-bit number: a place costs at most twice as much, with its fee and its taxes. */
-const maxPriceMinor = 50_000_000;
-const wholeBasisPoints = 10_000;
 
 /** The organizer's side of an event: venues, drafts, publication, what may change while it sells. */
 export class Events {

@@ -1,9 +1,17 @@
 import type { EntityManager } from 'typeorm';
 import { inTransaction, lockInventory } from '../database/transaction.js';
 import { derivedId } from '../domain/ids.js';
-import type { EndReason, IntentStatus, OrderState, OrderStep, PaymentStatus } from '../domain/order-states.js';
+import {
+  type EndReason,
+  type IntentStatus,
+  isOver,
+  type OrderState,
+  type OrderStep,
+  type PaymentStatus,
+} from '../domain/order-states.js';
 import { limits } from '../limits.js';
 import { globalKeys } from '../redis/keys.js';
+import { giveBackUses } from './code-uses.js';
 import type { Platform } from './platform.js';
 
 /** An open step together with its order, leased to this process. */
@@ -185,6 +193,11 @@ export class OrderLedger {
       const moved = finishing.filter(({ from }) => written.has(`${from.orderId} ${from.lease}`));
       await queryRows(manager, rearmSql, rearming, now);
       await moveSeats(manager, moved, now);
+      const over = moved.filter(({ order }) => order?.state !== undefined && isOver(order.state));
+      await giveBackUses(
+        manager,
+        over.map(({ from }) => from.orderId),
+      );
       return { done: new Set(moved.map(({ from }) => from)), conflicts };
     });
     await this.announce(outcomes.map(({ from }) => from.orderId));

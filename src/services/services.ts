@@ -1,6 +1,7 @@
 import type { JWK } from 'jose';
 import { Accounts } from './accounts.js';
 import { Channels } from './channels.js';
+import { Codes } from './codes.js';
 import { Draws } from './draw.js';
 import { EventCatalogue } from './event-catalogue.js';
 import { Events } from './events.js';
@@ -34,6 +35,7 @@ export interface Services {
   readonly holds: SeatHolds;
   readonly seatMaps: SeatMaps;
   readonly channels: Channels;
+  readonly codes: Codes;
   readonly line: Line;
   readonly draws: Draws;
   readonly recovery: Recovery;
@@ -57,7 +59,8 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
   const line = new Line(platform, { events: catalogue, inventory, mirrors, draws, tokens });
   const ledger = new OrderLedger(platform);
   const reading = new OrderReading(platform, catalogue);
-  const orders = new Orders(platform, { events: catalogue, inventory, ledger, reading });
+  const codes = new Codes(platform);
+  const orders = new Orders(platform, { events: catalogue, inventory, ledger, reading, codes });
   const orderFeed = new OrderFeed(platform, reading);
   const forget = await catalogue.start();
   const stopRevocations = await revocations.start();
@@ -70,9 +73,10 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
     catalogue,
     inventory,
     events: new Events(platform, catalogue, inventory),
-    holds: new SeatHolds(platform, catalogue, inventory, mirrors),
+    holds: new SeatHolds(platform, { events: catalogue, inventory, mirrors, codes }),
     seatMaps: new SeatMaps(catalogue, mirrors),
     channels: new Channels(platform, catalogue, inventory),
+    codes,
     line,
     draws,
     recovery: new Recovery(platform, { events: catalogue, line, accounts, tokens }),

@@ -1,6 +1,6 @@
 import { type Random, randomFor } from '../../bench/rush/random.js';
 import { decodePriceList, encodePriceList, seatTotalMinor } from '../../src/domain/money.js';
-import { seatPrice, type Tariff } from '../../src/domain/pricing.js';
+import { type Discount, seatPrice, type Tariff } from '../../src/domain/pricing.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import type { Data } from '../support/client.js';
 import { createHall, newKey, type TestHall } from '../support/events.js';
@@ -31,6 +31,49 @@ describe('Each amount is rounded by itself, half of a unit upwards', () => {
   ])('%s', (_what, change, expected) => {
     expect(priceOf(change)).toMatchObject(expected);
   });
+});
+
+describe('A code lowers the price before fee and tax are counted', () => {
+  const asked = { feeMinor: 100, feeBasisPoints: 1000, taxBasisPoints: 1000 };
+  test.each<[string, Partial<Tariff>, Discount, object]>([
+    [
+      'a share, with the tax within',
+      asked,
+      { basisPoints: 3333 },
+      { priceMinor: 667, taxMinor: 61, discountMinor: 333, feeMinor: 167, feeTaxMinor: 15 },
+    ],
+    [
+      'an amount, with the tax on top',
+      { ...asked, taxIncluded: false },
+      { amountMinor: 400 },
+      { priceMinor: 660, taxMinor: 60, discountMinor: 440, feeMinor: 176, feeTaxMinor: 16 },
+    ],
+    [
+      'more than the price: nothing is left, and no fee either',
+      asked,
+      { amountMinor: 1001 },
+      { priceMinor: 0, taxMinor: 0, discountMinor: 1000, feeMinor: 0, feeTaxMinor: 0 },
+    ],
+    ['a price of nothing, which has a fee', { priceMinor: 0, feeMinor: 50 }, { basisPoints: 10_000 }, { feeMinor: 50 }],
+  ])('%s', (_what, change, discount, expected) => {
+    expect(seatPrice({ ...plain, ...change }, discount)).toMatchObject(expected);
+  });
+});
+
+function drawDiscount(random: Random): Discount {
+  return random.hits(0.5) ? { basisPoints: random.between(1, 10_000) } : { amountMinor: random.between(1, 60_000) };
+}
+
+test('A code makes nothing dearer, and what it takes off and what is left are the price', () => {
+  for (let seed = 1; seed <= 20_000; seed += 1) {
+    const random = randomFor(seed, 1);
+    const tariff = drawTariff(random);
+    const full = seatPrice(tariff);
+    const { priceMinor, feeMinor, taxMinor, feeTaxMinor, discountMinor } = seatPrice(tariff, drawDiscount(random));
+    expect({ seed, minor: priceMinor + discountMinor }).toEqual({ seed, minor: full.priceMinor });
+    expect(feeMinor).toBeLessThanOrEqual(full.feeMinor);
+    expect(Math.min(discountMinor, priceMinor - taxMinor, feeMinor - feeTaxMinor)).toBeGreaterThanOrEqual(0);
+  }
 });
 
 function drawTariff(random: Random): Tariff {
@@ -68,13 +111,18 @@ test('Prices, fees and taxes of any tariff are whole, never negative, and what e
 test('A price list that has been written down says the same when it is read', () => {
   for (let seed = 1; seed <= 500; seed += 1) {
     const random = randomFor(seed, 0);
-    const prices = Array.from({ length: random.between(1, 90) }, () => seatPrice(drawTariff(random)));
-    expect(decodePriceList(encodePriceList('JPY', prices))).toEqual({ currency: 'JPY', prices });
+    const tariffs = Array.from({ length: random.between(1, 90) }, () => drawTariff(random));
+    const without = tariffs.map((tariff) => seatPrice(tariff));
+    expect(decodePriceList(encodePriceList('JPY', without))).toEqual({ currency: 'JPY', prices: without, code: null });
+    const prices = tariffs.map((tariff) => seatPrice(tariff, drawDiscount(random)));
+    const code = { id: 'a0b1', without };
+    expect(decodePriceList(encodePriceList('JPY', prices, code))).toEqual({ currency: 'JPY', prices, code });
   }
   // As it was written before there were taxes.
   expect(decodePriceList('EUR|0:1000:100')).toEqual({
     currency: 'EUR',
     prices: [{ ...priceOf({}), feeMinor: 100 }],
+    code: null,
   });
 });
 
