@@ -21,8 +21,15 @@ export type CancelOrderInput = {
 export type CategoryPriceInput = {
   /** Name of a category of the venue or of standing places. */
   category: string;
+  /** Fee on top of that, in hundredths of a per cent of the price: 250 is 2.5 %. */
+  feeBasisPoints?: number;
+  /** Fee on top of the price. */
   feeMinor?: number;
   priceMinor: number;
+  /** Tax on price and fee, in hundredths of a per cent: 1900 is 19 %. */
+  taxBasisPoints?: number;
+  /** Whether the tax is contained in price and fee; otherwise it is charged on top. */
+  taxIncluded?: boolean;
 };
 
 export type CategoryQuantityInput = {
@@ -81,6 +88,8 @@ export type HoldSeatsInput = {
   accessCode?: string | null | undefined;
   /** Somebody of you needs a wheelchair place: those may be named in `seatIds`. */
   accessible?: boolean;
+  /** A discount code. One that is not valid holds nothing. */
+  code?: string | null | undefined;
   eventId: string;
   /** Your own name for this wish: repeating it returns the same hold. */
   idempotencyKey: string;
@@ -240,6 +249,8 @@ export type StartCheckoutInput = {
   idempotencyKey: string;
   /** How it is paid. CASH and INVOICE are for the event's organizer: tickets at once. */
   method?: OrderMethod;
+  /** Pay what the hold costs without the code it was made with, its totalWithoutCode. */
+  withoutCode?: boolean;
 };
 
 export type StartGuestSessionInput = {
@@ -298,6 +309,7 @@ export type StartCheckoutMutationVariables = Exact<{
 
 
 export type StartCheckoutMutation = { startCheckout: { order: { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, endReason: OrderEndReason | null, paymentReadyAt: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> } | null, errors: Array<
+      | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
@@ -500,7 +512,10 @@ export type HoldSeatsMutation = { holdSeats: { hold: { id: string, eventId: stri
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null, available: number }
+      | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null }
       | { code: string, message: string, path: Array<string> | null, limit: number }

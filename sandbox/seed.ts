@@ -31,7 +31,8 @@ const hallPrices: Readonly<Record<string, number>> = {
   Stehplatz: 2500,
 };
 
-const feeOf = (priceMinor: number) => Math.round(priceMinor * 0.08);
+/** Eight per cent as fee, and the tax on culture and sports, contained in both. */
+const withFee = { feeMinor: 0, feeBasisPoints: 800, taxBasisPoints: 700, taxIncluded: true };
 
 export interface SaleSettings {
   readonly admitPerSecond: number;
@@ -124,11 +125,7 @@ export async function seedDemo(services: Services, settings: SaleSettings): Prom
   return putOnSale(services, viewer, plan, {
     ...eventDefaults(services, settings),
     name: 'Cup night at the Riethsporthalle',
-    prices: Object.entries(hallPrices).map(([category, priceMinor]) => ({
-      category,
-      priceMinor,
-      feeMinor: feeOf(priceMinor),
-    })),
+    prices: Object.entries(hallPrices).map(([category, priceMinor]) => ({ category, priceMinor, ...withFee })),
     standing: [{ section: 'Standing room', name: 'Standing room', category: 'Stehplatz', places: 248 }],
   });
 }
@@ -140,11 +137,7 @@ export async function seedStadium(services: Services, seats: number, settings: S
   return putOnSale(services, viewer, JSON.stringify(plan), {
     ...eventDefaults(services, settings),
     name: `Stadium night (${seats} seats)`,
-    prices: plan.categories.map(({ name }, at) => ({
-      category: name,
-      priceMinor: 9000 - 1000 * at,
-      feeMinor: feeOf(9000 - 1000 * at),
-    })),
+    prices: plan.categories.map(({ name }, at) => ({ category: name, priceMinor: 9000 - 1000 * at, ...withFee })),
     standing: [],
   });
 }
@@ -157,7 +150,7 @@ async function seedWorkshop(services: Services): Promise<Event> {
       ...eventDefaults(services, { admitPerSecond: 20, activeCap: 500, waitingRoom: 'AUTO', saleOpensAt: null }),
       venueId: null,
       name: 'Bread baking workshop',
-      prices: [{ category: 'Place', priceMinor: 4500, feeMinor: 0 }],
+      prices: [{ category: 'Place', priceMinor: 4500, ...withFee, feeBasisPoints: 0 }],
       standing: [{ section: 'Bakery', name: 'Bakery', category: 'Place', places: 15 }],
     }),
   );

@@ -74,6 +74,10 @@ export const limits = {
   hoardRefillMs: 3_600_000,
   channelSeats: 500,
   channels: 24,
+  codes: 1_000,
+  codeGuessesPerMinute: 10,
+  codeReservationMs: 180_000,
+  codeSweepUses: 500,
   accessibleKeptMs: 86_400_000,
 
   // Line
@@ -188,6 +192,7 @@ export function assertLimits(l: Limits = limits): void {
     [l.holdWarningMs >= 20_000 && l.holdWarningMs < l.holdTtlMs, '20 s ≤ holdWarningMs < holdTtlMs'],
     [l.orphanCheckoutMs < l.checkoutTtlMs, 'orphanCheckoutMs < checkoutTtlMs'],
     [l.checkoutTtlMs <= l.checkoutMaxMs, 'checkoutTtlMs ≤ checkoutMaxMs'],
+    [l.orphanCheckoutMs * 2 <= l.codeReservationMs, 'a reserved use of a code outlives a checkout without order'],
     [l.holdMaxMs + l.checkoutMaxMs + l.settleGraceMs < l.tombstoneMs, 'a hold ends before its tombstone does'],
     [
       l.providerTurnMs + l.providerTimeoutMs * 2 < l.stepLeaseMs,

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { Account, Organizer, Revocation } from '../entities/accounts.js';
+import { CodeUse, DiscountCode } from '../entities/codes.js';
 import {
   Event,
   EventCategory,
@@ -26,6 +27,7 @@ import { Initial1790000000000 } from './migrations/1790000000000-initial.js';
 import { LineAndClaims1790000100000 } from './migrations/1790000100000-line-and-claims.js';
 import { Revocations1790000200000 } from './migrations/1790000200000-revocations.js';
 import { Money1790000300000 } from './migrations/1790000300000-money.js';
+import { Pricing1790000400000 } from './migrations/1790000400000-pricing.js';
 import { SnakeNaming } from './naming.js';
 import { PreparingClient } from './prepared.js';
 
@@ -47,6 +49,8 @@ export function makeDataSource(url: string, connections: number = limits.databas
       LayoutVersion,
       Inventory,
       RecoveryCode,
+      DiscountCode,
+      CodeUse,
       Order,
       OrderLine,
       OrderStepRow,
@@ -57,7 +61,13 @@ export function makeDataSource(url: string, connections: number = limits.databas
       Posting,
       EventCancellation,
     ],
-    migrations: [Initial1790000000000, LineAndClaims1790000100000, Revocations1790000200000, Money1790000300000],
+    migrations: [
+      Initial1790000000000,
+      LineAndClaims1790000100000,
+      Revocations1790000200000,
+      Money1790000300000,
+      Pricing1790000400000,
+    ],
     namingStrategy: new SnakeNaming(),
     uuidExtension: 'pgcrypto',
     installExtensions: false,

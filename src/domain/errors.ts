@@ -90,6 +90,14 @@ export const errorCatalogue = {
     next: 'Buy what you hold, or try again after `retryAfterMs`.',
     extras: { retryAfterMs: 'Int' },
   },
+  CODE_NOT_VALID: {
+    meaning: 'The discount code is not one of this event, not valid now, or not for these places. Nothing was held.',
+    next: 'Correct the code or leave it out, and send the request again.',
+  },
+  CODE_USED_UP: {
+    meaning: 'The discount code has been used as often as it may be. Nothing was held; a hold that is there stays.',
+    next: 'Leave the code out. Of a hold that was made with it: check out with `withoutCode`, or release it.',
+  },
   HOLD_EXPIRED: {
     meaning: 'The hold ended by time; its seats are free for anyone.',
     next: 'Hold seats again with a new idempotency key.',

@@ -24,6 +24,11 @@ export function isFinal(state: OrderState): boolean {
   return finalStates.has(state);
 }
 
+/** Whether it has ended, and has no tickets. */
+export function isOver(state: OrderState): boolean {
+  return isFinal(state) && state !== 'COMPLETED';
+}
+
 /** States in which the buyer may still call the order off: nothing has been authorised as far as we know. */
 export const cancelableStates: readonly OrderState[] = ['PAYMENT_PREPARING', 'AWAITING_PAYMENT', 'PAYMENT_DELAYED'];
 

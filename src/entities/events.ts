@@ -165,7 +165,7 @@ export class Event {
   createdAt!: Date;
 }
 
-/** What a place of one category costs. `category` is its index in the layout. */
+/** What a place of one category costs: a tariff of domain/pricing.ts. `category` is its index in the layout. */
 @Entity('event_category')
 export class EventCategory {
   @PrimaryColumn({ type: 'uuid' })
@@ -183,6 +183,15 @@ export class EventCategory {
 
   @Column({ type: 'int' })
   feeMinor!: number;
+
+  @Column({ type: 'int', default: 0 })
+  feeBasisPoints!: number;
+
+  @Column({ type: 'int', default: 0 })
+  taxBasisPoints!: number;
+
+  @Column({ type: 'boolean', default: true })
+  taxIncluded!: boolean;
 }
 
 /**

@@ -222,6 +222,9 @@ export type HoldAnswer =
 
 export type ChangeAnswer = HoldAnswer | SeatRefusal;
 
+/** CODE: the hold was made with a code, and nobody has said yet at which prices it is to go to checkout. */
+export type CheckoutAnswer = HoldAnswer | { readonly code: 'CODE'; readonly prices: string };
+
 type HoldScript = 'seats.read' | 'seats.extend' | 'seats.release' | 'seats.checkout' | 'seats.change';
 
 function decodeAnswer(script: HoldScript, ref: EventRef, holdId: string, reply: ScriptReply): HoldAnswer {
@@ -307,13 +310,13 @@ export async function releaseHold(client: Redis, ref: EventRef, action: HoldActi
   return decodeAnswer('seats.release', ref, holdId, reply);
 }
 
-/** Source: scripts/seats.checkout.lua. */
+/** Source: scripts/seats.checkout.lua. `agreedPrices`: the price list it goes to checkout with, where that is not the hold's own. */
 export async function checkoutHold(
   client: Redis,
   ref: EventRef,
-  action: HoldAction & { readonly orderId: string },
-): Promise<HoldAnswer> {
-  const { holdId, person, fence, orderId } = action;
+  action: HoldAction & { readonly orderId: string; readonly agreedPrices?: string },
+): Promise<CheckoutAnswer> {
+  const { holdId, person, fence, orderId, agreedPrices = '' } = action;
   const { checkoutTtlMs, orphanCheckoutMs, checkoutSlotMs } = limits;
   const reply = await runScript(
     client,
@@ -326,7 +329,9 @@ export async function checkoutHold(
     checkoutTtlMs,
     orphanCheckoutMs,
     checkoutSlotMs,
+    agreedPrices,
   );
+  if (reply.code === 'CODE') return { code: 'CODE', prices: reply.values[0] ?? '' };
   return decodeAnswer('seats.checkout', ref, holdId, reply);
 }
 

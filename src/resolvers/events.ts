@@ -53,8 +53,26 @@ class CategoryPriceInput {
   @Field(() => Int)
   priceMinor!: number;
 
-  @Field(() => Int, { defaultValue: 0 })
+  @Field(() => Int, { defaultValue: 0, description: 'Fee on top of the price.' })
   feeMinor!: number;
+
+  @Field(() => Int, {
+    defaultValue: 0,
+    description: 'Fee on top of that, in hundredths of a per cent of the price: 250 is 2.5 %.',
+  })
+  feeBasisPoints!: number;
+
+  @Field(() => Int, {
+    defaultValue: 0,
+    description: 'Tax on price and fee, in hundredths of a per cent: 1900 is 19 %.',
+  })
+  taxBasisPoints!: number;
+
+  @Field(() => Boolean, {
+    defaultValue: true,
+    description: 'Whether the tax is contained in price and fee; otherwise it is charged on top.',
+  })
+  taxIncluded!: boolean;
 }
 
 @InputType({ description: 'Standing places, sold without a number.' })
@@ -174,6 +192,15 @@ class UpdateAdmissionInput {
 }
 
 @InputType()
+class UpdatePricesInput {
+  @Field(() => ID)
+  eventId!: string;
+
+  @Field(() => [CategoryPriceInput], { description: 'Categories that are not named keep theirs.' })
+  prices!: CategoryPriceInput[];
+}
+
+@InputType()
 class PauseSaleInput {
   @Field(() => ID)
   eventId!: string;
@@ -246,6 +273,7 @@ const ImportVenueError = errorUnion('ImportVenueError', [
 const CreateEventError = errorUnion('CreateEventError', commonErrors);
 const PublishEventError = errorUnion('PublishEventError', [...commonErrors, 'SALE_CLOSED']);
 const UpdateAdmissionError = errorUnion('UpdateAdmissionError', commonErrors);
+const UpdatePricesError = errorUnion('UpdatePricesError', commonErrors);
 const PauseSaleError = errorUnion('PauseSaleError', [...commonErrors, 'SALE_CLOSED']);
 const ResumeSaleError = errorUnion('ResumeSaleError', [...commonErrors, 'SALE_CLOSED']);
 const SaveChannelError = errorUnion('SaveChannelError', commonErrors);
@@ -285,6 +313,15 @@ class UpdateAdmissionPayload {
   event!: Event | null;
 
   @Field(() => [UpdateAdmissionError])
+  errors!: object[];
+}
+
+@ObjectType()
+class UpdatePricesPayload {
+  @Field(() => Event, { nullable: true })
+  event!: Event | null;
+
+  @Field(() => [UpdatePricesError])
   errors!: object[];
 }
 
@@ -475,6 +512,17 @@ export class EventsResolver {
       'event',
       await asViewer(context, (viewer) => context.services.events.updateAdmission(viewer, change)),
     );
+  }
+
+  @Mutation(() => UpdatePricesPayload, {
+    description:
+      'Changes what places cost from now on. Holds and orders that are there keep the prices they were made at.',
+  })
+  async updatePrices(
+    @Arg('input', () => UpdatePricesInput) input: UpdatePricesInput,
+    @Ctx() context: Context,
+  ): Promise<UpdatePricesPayload> {
+    return payload('event', await asViewer(context, (viewer) => context.services.events.updatePrices(viewer, input)));
   }
 
   @Mutation(() => CloseSalePayload, { description: 'Ends the sale: no new holds; running checkouts finish.' })

@@ -1,5 +1,6 @@
 import { GraphQLSafeInt } from 'graphql-scalars';
 import { Field, ObjectType } from 'type-graphql';
+import type { SeatPrice } from '../domain/money.js';
 import { Broadcast } from './broadcast.js';
 
 @Broadcast()
@@ -10,4 +11,16 @@ export class Money {
 
   @Field(() => String, { description: 'ISO 4217.' })
   currency!: string;
+}
+
+/** What one place is charged, as a hold, an order and a list of categories show it: what it is made of, in minor units, as money. */
+export function describePrice(price: SeatPrice, currency: string) {
+  const { priceMinor, feeMinor, taxMinor, feeTaxMinor, discountMinor } = price;
+  return {
+    price: { amountMinor: priceMinor, currency },
+    fee: { amountMinor: feeMinor, currency },
+    tax: { amountMinor: taxMinor + feeTaxMinor, currency },
+    discount: { amountMinor: discountMinor, currency },
+    total: { amountMinor: priceMinor + feeMinor, currency },
+  };
 }

@@ -39,7 +39,7 @@ import { seatId } from '../services/seat-holds.js';
 import { Viewer } from './accounts.js';
 import { asViewer, type Context, checkKey, clientError, payload, requireViewer } from './context.js';
 import { commonErrors, errorUnion } from './errors.js';
-import { Money } from './money.js';
+import { describePrice, Money } from './money.js';
 
 @ObjectType({
   description:
@@ -69,13 +69,19 @@ class OrderLineType {
   @Field(() => String)
   description!: string;
 
-  @Field(() => Money)
+  @Field(() => Money, { description: 'Of the ticket: what a code takes off has been taken off.' })
   price!: Money;
 
   @Field(() => Money)
   fee!: Money;
 
-  @Field(() => Money)
+  @Field(() => Money, { description: 'The tax contained in price and fee.' })
+  tax!: Money;
+
+  @Field(() => Money, { description: 'What a code has taken off the price.' })
+  discount!: Money;
+
+  @Field(() => Money, { description: 'Price and fee.' })
   total!: Money;
 }
 
@@ -205,6 +211,12 @@ class StartCheckoutInput {
   })
   method!: OrderMethod;
 
+  @Field(() => Boolean, {
+    defaultValue: false,
+    description: 'Pay what the hold costs without the code it was made with, its totalWithoutCode.',
+  })
+  withoutCode!: boolean;
+
   @Field(() => ID)
   idempotencyKey!: string;
 }
@@ -262,6 +274,7 @@ const StartCheckoutError = errorUnion('StartCheckoutError', [
   'HOLD_NOT_ACTIVE',
   'STALE_FENCE',
   'SEATS_UNAVAILABLE',
+  'CODE_USED_UP',
 ]);
 const CancelOrderError = errorUnion('CancelOrderError', [
   ...commonErrors,
@@ -394,9 +407,7 @@ function describeOrder({ order, event, lines, tickets, refunds }: OrderView, { s
     lines: lines.map((line) => ({
       seatId: seatId(event, line.seatIndex),
       description: describePlace(event, line.seatIndex),
-      price: { amountMinor: line.priceMinor, currency },
-      fee: { amountMinor: line.feeMinor, currency },
-      total: { amountMinor: line.priceMinor + line.feeMinor, currency },
+      ...describePrice(line, currency),
     })),
     payBy: order.payBy,
     payment: open
@@ -443,12 +454,13 @@ export class OrdersResolver {
     @Arg('input', () => StartCheckoutInput) input: StartCheckoutInput,
     @Ctx() context: Context,
   ): Promise<StartCheckoutPayload> {
-    const { holdId, fence, method, idempotencyKey } = input;
+    const { holdId, fence, method, withoutCode, idempotencyKey } = input;
+    const wish = { holdId, fence, method, withoutCode, idempotencyKey };
     const { orders, orderFeed, payments, platform } = context.services;
     const { checkoutWaitMs } = platform.config;
     const act = () =>
       asViewer(context, async (viewer) => {
-        const started = await orders.startCheckout(viewer, { holdId, fence, method, idempotencyKey });
+        const started = await orders.startCheckout(viewer, wish);
         // Where many wait for their forms there is nothing to wait for.
         const isSoon = payments.queueMs !== null && payments.queueMs < checkoutWaitMs;
         return isRefusal(started) || !isSoon ? started : orderFeed.whenPayable(started, checkoutWaitMs);

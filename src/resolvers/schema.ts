@@ -5,6 +5,7 @@ import { buildSchemaSync, getMetadataStorage } from 'type-graphql';
 import { resumable } from '../pubsub/execution.js';
 import { AccountsResolver } from './accounts.js';
 import { CancellationsResolver } from './cancellations.js';
+import { CodesResolver } from './codes.js';
 import { EventsResolver } from './events.js';
 import { LineResolver } from './line.js';
 import { OrdersResolver, TicketsResolver, ViewerOrdersResolver } from './orders.js';
@@ -13,7 +14,7 @@ import { SeatHoldsResolver } from './seat-holds.js';
 import { SeatMapResolver } from './seat-map.js';
 import { SystemResolver } from './system.js';
 
-const oneOfInputs = ['SeatSelection', 'SeatRange'];
+const oneOfInputs = ['SeatSelection', 'SeatRange', 'Discount'];
 
 /** type-graphql asks for a pub/sub even where every subscription brings its own source. */
 const noPubSub = {
@@ -33,6 +34,7 @@ export function buildSchema(): GraphQLSchema {
     resolvers: [
       AccountsResolver,
       CancellationsResolver,
+      CodesResolver,
       EventsResolver,
       LineResolver,
       OrdersResolver,

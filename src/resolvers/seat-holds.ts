@@ -27,7 +27,7 @@ import {
 } from '../services/seat-holds.js';
 import { asViewer, type Context, checkKey, clientError, payload, requireViewer } from './context.js';
 import { commonErrors, errorUnion } from './errors.js';
-import { Money } from './money.js';
+import { describePrice, Money } from './money.js';
 
 const HoldState = Object.fromEntries(holdStates.map((state) => [state, state])) as Record<
   (typeof holdStates)[number],
@@ -59,11 +59,20 @@ class HeldSeat {
   @Field(() => ID)
   categoryId!: string;
 
-  @Field(() => Money)
+  @Field(() => Money, { description: 'Of the ticket: what a code takes off has been taken off.' })
   price!: Money;
 
   @Field(() => Money)
   fee!: Money;
+
+  @Field(() => Money, { description: 'The tax contained in price and fee.' })
+  tax!: Money;
+
+  @Field(() => Money, { description: 'What a code has taken off the price.' })
+  discount!: Money;
+
+  @Field(() => Money, { description: 'Price and fee.' })
+  total!: Money;
 }
 
 @ObjectType({ description: 'Seats that are yours for a while.' })
@@ -83,8 +92,15 @@ class Hold {
   @Field(() => [HeldSeat])
   seats!: HeldSeat[];
 
-  @Field(() => Money, { description: 'What will be charged, fees included, whatever changes meanwhile.' })
+  @Field(() => Money, { description: 'What will be charged, fees and taxes included, whatever changes meanwhile.' })
   total!: Money;
+
+  @Field(() => Money, {
+    nullable: true,
+    description:
+      'What will be charged if you check out with `withoutCode`; null for a hold that was made without a code.',
+  })
+  totalWithoutCode!: Money | null;
 
   @Field(() => Date, {
     description: 'From this instant anybody may take the seats; compare with `now`, not with your own clock.',
@@ -164,6 +180,9 @@ class HoldSeatsInput extends SeatWishInput {
   @Field(() => ID)
   eventId!: string;
 
+  @Field(() => String, { nullable: true, description: 'A discount code. One that is not valid holds nothing.' })
+  code?: string | null;
+
   @Field(() => ID, { description: 'Your own name for this wish: repeating it returns the same hold.' })
   idempotencyKey!: string;
 }
@@ -200,6 +219,7 @@ class ReleaseHoldInput extends HoldActionInput {}
 
 const HoldSeatsError = errorUnion('HoldSeatsError', [
   ...commonErrors,
+  'OVERLOADED',
   'IDENTITY_REQUIRED',
   'IDEMPOTENCY_KEY_REUSED',
   'REBUILDING',
@@ -213,6 +233,8 @@ const HoldSeatsError = errorUnion('HoldSeatsError', [
   'TOO_MANY_SEATS',
   'PERSON_LIMIT_REACHED',
   'HOLD_BUDGET_SPENT',
+  'CODE_NOT_VALID',
+  'CODE_USED_UP',
 ]);
 const holdActionErrors = [
   ...commonErrors,
@@ -275,7 +297,7 @@ class ReleaseHoldPayload {
 
 export function describeHold(view: HoldView): Hold {
   const { event, hold } = view;
-  const { currency, prices } = decodePriceList(hold.prices);
+  const { currency, prices, code } = decodePriceList(hold.prices);
   return {
     id: holdGlobalId(event.ref.eventId, hold.holdId),
     eventId: event.ref.eventId,
@@ -283,7 +305,6 @@ export function describeHold(view: HoldView): Hold {
     fence: fenceText(hold),
     seats: hold.seats.map((index) => {
       const place = event.hall.index.describe(index)!;
-      const price = prices[place.category]!;
       return {
         id: place.guid ?? seatId(event, index),
         index,
@@ -291,11 +312,11 @@ export function describeHold(view: HoldView): Hold {
         rowLabel: place.rowLabel,
         seatLabel: place.seatLabel,
         categoryId: String(place.category),
-        price: { amountMinor: price.priceMinor, currency },
-        fee: { amountMinor: price.feeMinor, currency },
+        ...describePrice(prices[place.category]!, currency),
       };
     }),
-    total: { amountMinor: holdTotalMinor(view), currency },
+    total: { amountMinor: holdTotalMinor(view, prices), currency },
+    totalWithoutCode: code && { amountMinor: holdTotalMinor(view, code.without), currency },
     expiresAt: new Date(hold.expiresAtMs),
     extensionsEndAt: new Date(hold.extensionsEndAtMs),
     payBy: hold.payByMs === null ? null : new Date(hold.payByMs),
@@ -339,9 +360,9 @@ export class SeatHoldsResolver {
     const seats = selectionOf(input.seats);
     const wrong = checkKey(input) ?? (isRefusal(seats) ? seats : null);
     if (wrong !== null || isRefusal(seats)) return payload('hold', wrong!);
-    const { eventId, idempotencyKey, accessible, accessCode = null } = input;
+    const { eventId, idempotencyKey, accessible, accessCode = null, code = null } = input;
     const result = await asViewer(context, (viewer) =>
-      context.services.holds.hold(viewer, { eventId, idempotencyKey, seats, accessible, accessCode }),
+      context.services.holds.hold(viewer, { eventId, idempotencyKey, seats, code, accessible, accessCode }),
     );
     return payload('hold', describeResult(result));
   }

@@ -15,12 +15,11 @@ import {
 } from 'type-graphql';
 import { isRefusal } from '../domain/errors.js';
 import type { LayoutSection } from '../domain/layout.js';
-import { seatTotalMinor } from '../domain/money.js';
 import type { SeatCursor, SeatUpdate } from '../pubsub/seat-map.js';
 import type { PublishedEvent } from '../services/event-catalogue.js';
 import { Broadcast } from './broadcast.js';
 import { type Context, clientError } from './context.js';
-import { Money } from './money.js';
+import { describePrice, Money } from './money.js';
 
 @ObjectType({ description: 'A price category.' })
 export class Category {
@@ -36,13 +35,19 @@ export class Category {
   @Field(() => Boolean, { description: 'Wheelchair places.' })
   accessible!: boolean;
 
-  @Field(() => Money, { description: 'Price of the ticket.' })
+  @Field(() => Money, { description: 'Price of the ticket, its tax included.' })
   price!: Money;
 
-  @Field(() => Money, { description: 'Fee on top of the price.' })
+  @Field(() => Money, { description: 'Fee on top of the price, its tax included.' })
   fee!: Money;
 
-  @Field(() => Money, { description: 'What is charged for one place, fee included.' })
+  @Field(() => Money, { description: 'The tax contained in price and fee.' })
+  tax!: Money;
+
+  @Field(() => Int, { description: 'The rate of that tax, in hundredths of a per cent.' })
+  taxBasisPoints!: number;
+
+  @Field(() => Money, { description: 'What is charged for one place, fee and taxes included.' })
   total!: Money;
 }
 
@@ -196,16 +201,9 @@ class SeatMapCursor {
 export function describeCategories({ hall, prices, event }: PublishedEvent): Category[] {
   const { currency } = event;
   return hall.layout.categories.map(({ name, color, accessible }, index) => {
-    const price = prices[index]!;
-    return {
-      id: String(index),
-      name,
-      color,
-      accessible,
-      price: { amountMinor: price.priceMinor, currency },
-      fee: { amountMinor: price.feeMinor, currency },
-      total: { amountMinor: seatTotalMinor(price), currency },
-    };
+    const { taxBasisPoints } = prices[index]!;
+    const { price, fee, tax, total } = describePrice(prices[index]!, currency);
+    return { id: String(index), name, color, accessible, price, fee, tax, taxBasisPoints, total };
   });
 }
 

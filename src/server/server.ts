@@ -106,7 +106,7 @@ export async function startServer(
   const sockets = new WebSocketEndpoint({ schema, documents: new DocumentCache(schema), services, path: graphqlPath });
   sockets.attach(http.server);
   const admission = startAdmission(platform, services);
-  const reconciler = startReconciler(platform, services.reconciler);
+  const reconciler = startReconciler(platform, services);
   const orderSteps = startOrderSteps(platform, services.settlement);
   const providerEvents = startProviderEvents(platform, services);
   const cancellations = startCancellations(platform, services.cancellations);

@@ -3,6 +3,7 @@ import { hoardBudgetMs } from '../domain/hoarding.js';
 import { isUuid } from '../domain/ids.js';
 import { accessibleOf, categoryOf, type Layout, LayoutIndex, seatRanges } from '../domain/layout.js';
 import { encodePriceList, type SeatPrice } from '../domain/money.js';
+import { seatPrice, type Tariff } from '../domain/pricing.js';
 import { Event, EventCategory, EventChannel, Inventory, LayoutVersion } from '../entities/events.js';
 import { limits } from '../limits.js';
 import { type EventRef, globalKeys } from '../redis/keys.js';
@@ -30,6 +31,8 @@ export interface PublishedEvent {
   readonly event: Event;
   readonly ref: EventRef;
   readonly hall: Hall;
+  /** By category: what its organizer asks for, and what is charged without a code. */
+  readonly tariffs: readonly Tariff[];
   readonly prices: readonly SeatPrice[];
   readonly priceList: string;
   /** By letter; `A` is there without having been set up. */
@@ -95,11 +98,12 @@ export class EventCatalogue {
       database.getRepository(EventChannel).findBy({ eventId }),
     ]);
     if (event === null || inventory === null) return null;
-    const prices = categories.map(({ priceMinor, feeMinor }) => ({ priceMinor, feeMinor }));
+    const prices = categories.map((tariff) => seatPrice(tariff));
     return {
       event,
       ref: { eventId, generation: inventory.generation },
       hall: await this.hall(eventId, inventory.layoutVersion),
+      tariffs: categories,
       prices,
       priceList: encodePriceList(event.currency, prices),
       channels: new Map(channels.map((channel) => [channel.letter, channel])),

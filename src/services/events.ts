@@ -3,6 +3,8 @@ import { findCurrency, refuseCharge, refuseStep } from '../domain/currencies.js'
 import { invalidInput, isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { isUuid } from '../domain/ids.js';
 import { type Layout, withStanding } from '../domain/layout.js';
+import { seatTotalMinor } from '../domain/money.js';
+import { maxPriceMinor, seatPrice, type Tariff, wholeBasisPoints } from '../domain/pricing.js';
 import { accessibleStretches, companionSeats } from '../domain/seat-runs.js';
 import { type PlanError, parseVenuePlan } from '../domain/venue-plan.js';
 import {
@@ -22,11 +24,9 @@ import type { InventoryService } from './inventory.js';
 import type { Platform, Viewer } from './platform.js';
 import { maySteer } from './sales.js';
 
-export interface CategoryPriceInput {
+export interface CategoryPriceInput extends Tariff {
   /** Name of a category of the venue, or of one of the standing places. */
   readonly category: string;
-  readonly priceMinor: number;
-  readonly feeMinor: number;
 }
 
 export interface StandingInput {
@@ -59,8 +59,6 @@ export interface CreateEventInput {
 }
 
 const emptyLayout: Layout = { name: '', categories: [], sections: [], seatCount: 0 };
-/** So that the total of the largest hold stays a 32-bit number. */
-const maxPriceMinor = 50_000_000;
 
 /** The organizer's side of an event: venues, drafts, publication, what may change while it sells. */
 export class Events {
@@ -119,7 +117,8 @@ export class Events {
     if (viewer.organizerId === null) return refuse('FORBIDDEN', { message: 'Only organizers create events.' });
     const layout = await this.#layoutFor(viewer, input);
     if (isRefusal(layout)) return layout;
-    const wrong = checkEvent(input) ?? checkPrices(input, layout);
+    const wrong =
+      checkEvent(input) ?? checkPrices(input.prices, layout, input.currency) ?? checkAllPriced(input.prices, layout);
     if (wrong !== null) return wrong;
     if (input.identity === 'EMAIL' && !this.#platform.mailer.enabled)
       return invalidInput('input.identity', 'No mail can be sent from here: SMTP_URL is not set.');
@@ -143,9 +142,8 @@ export class Events {
       holdTtlMs: input.holdTtlSeconds === null ? limits.holdTtlMs : input.holdTtlSeconds * 1_000,
     });
     const priceOf = new Map(input.prices.map((price) => [price.category, price]));
-    const categories = layout.categories.map((category, index) => {
-      const { priceMinor, feeMinor } = priceOf.get(category.name)!;
-      return { eventId: event.id, category: index, priceMinor, feeMinor };
+    const categories = layout.categories.map(({ name }, category) => {
+      return { eventId: event.id, category, ...tariffOf(priceOf.get(name)!) };
     });
     const accessible = {
       eventId: event.id,
@@ -211,6 +209,29 @@ export class Events {
     };
     await this.#platform.database.getRepository(Event).update({ id: event.id }, changed);
     return this.#apply({ ...event, ...changed }, '');
+  }
+
+  /** What places of these categories cost from now on. Who holds some, or has bought some, pays what was shown then. */
+  async updatePrices(
+    viewer: Viewer,
+    { eventId, prices }: { readonly eventId: string; readonly prices: readonly CategoryPriceInput[] },
+  ): Promise<Event | Refusal> {
+    const event = await this.own(viewer, eventId);
+    if (isRefusal(event)) return event;
+    const { database } = this.#platform;
+    const { document: layout } = await database.getRepository(LayoutVersion).findOneOrFail({
+      where: { eventId },
+      order: { version: 'DESC' },
+    });
+    const wrong = checkPrices(prices, layout, event.currency);
+    if (wrong !== null) return wrong;
+    const indexOf = new Map(layout.categories.map(({ name }, index) => [name, index]));
+    await inTransaction(database, async (manager) => {
+      for (const price of prices)
+        await manager.update(EventCategory, { eventId, category: indexOf.get(price.category)! }, tariffOf(price));
+    });
+    await this.#events.changed(eventId);
+    return event;
   }
 
   /** Ends a sale: no new holds, nobody joins; running checkouts finish. */
@@ -419,10 +440,18 @@ function checkEvent(input: CreateEventInput): Refusal<'INVALID_INPUT'> | null {
   return checkPace(input);
 }
 
-/** Every category has exactly one price. */
-function checkPrices(input: CreateEventInput, layout: Layout): Refusal<'INVALID_INPUT'> | null {
+function tariffOf({ priceMinor, feeMinor, feeBasisPoints, taxBasisPoints, taxIncluded }: Tariff): Tariff {
+  return { priceMinor, feeMinor, feeBasisPoints, taxBasisPoints, taxIncluded };
+}
+
+/** Every price is of a category of its own, and within bounds. */
+function checkPrices(
+  prices: readonly CategoryPriceInput[],
+  layout: Layout,
+  currency: string,
+): Refusal<'INVALID_INPUT'> | null {
   const names = new Set(layout.categories.map(({ name }) => name));
-  for (const [at, price] of input.prices.entries()) {
+  for (const [at, price] of prices.entries()) {
     const path = `input.prices.${at}`;
     if (!names.delete(price.category)) {
       return invalidInput(
@@ -434,12 +463,25 @@ function checkPrices(input: CreateEventInput, layout: Layout): Refusal<'INVALID_
       const amount = price[field];
       if (amount < 0 || amount > maxPriceMinor)
         return invalidInput(`${path}.${field}`, `Must be from 0 to ${maxPriceMinor}.`);
-      const broken = refuseStep(input.currency, amount);
+      const broken = refuseStep(currency, amount);
       if (broken !== null) return invalidInput(`${path}.${field}`, broken);
     }
-    const tooSmall = refuseCharge(input.currency, price.priceMinor + price.feeMinor);
+    for (const field of ['feeBasisPoints', 'taxBasisPoints'] as const) {
+      const rate = price[field];
+      if (rate < 0 || rate > wholeBasisPoints)
+        return invalidInput(`${path}.${field}`, `Must be from 0 to ${wholeBasisPoints}.`);
+    }
+    const total = seatTotalMinor(seatPrice(price));
+    if (total > 2 * maxPriceMinor)
+      return invalidInput(`${path}.priceMinor`, `With fee and taxes it is over ${2 * maxPriceMinor}.`);
+    const tooSmall = refuseCharge(currency, total);
     if (tooSmall !== null) return invalidInput(`${path}.priceMinor`, tooSmall);
   }
-  const missing = [...names][0];
-  return missing === undefined ? null : invalidInput('input.prices', `The category "${missing}" has no price.`);
+  return null;
+}
+
+function checkAllPriced(prices: readonly CategoryPriceInput[], layout: Layout): Refusal<'INVALID_INPUT'> | null {
+  const priced = new Set(prices.map(({ category }) => category));
+  const missing = layout.categories.find(({ name }) => !priced.has(name));
+  return missing === undefined ? null : invalidInput('input.prices', `The category "${missing.name}" has no price.`);
 }

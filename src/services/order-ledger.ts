@@ -1,18 +1,20 @@
 import type { EntityManager } from 'typeorm';
 import { inTransaction, lockInventory } from '../database/transaction.js';
 import { derivedId } from '../domain/ids.js';
-import type {
-  EndReason,
-  IntentStatus,
-  OrderMethod,
-  OrderState,
-  OrderStep,
-  PaymentStatus,
-  RefundReason,
-  RefundState,
+import {
+  type EndReason,
+  type IntentStatus,
+  isOver,
+  type OrderMethod,
+  type OrderState,
+  type OrderStep,
+  type PaymentStatus,
+  type RefundReason,
+  type RefundState,
 } from '../domain/order-states.js';
 import { limits } from '../limits.js';
 import { globalKeys } from '../redis/keys.js';
+import { giveBackUses } from './code-uses.js';
 import type { Platform } from './platform.js';
 
 /** An open step together with its order, leased to this process. */
@@ -260,6 +262,11 @@ export class OrderLedger {
       const moved = finishing.filter(({ from }) => written.has(`${from.orderId} ${from.lease}`));
       await queryRows(manager, rearmSql, rearming, now);
       await takeEffect(manager, moved, now);
+      const over = moved.filter(({ order }) => order?.state !== undefined && isOver(order.state));
+      await giveBackUses(
+        manager,
+        over.map(({ from }) => from.orderId),
+      );
       return { ...nothingWritten, done: new Set(moved.map(({ from }) => from)), conflicts };
     });
     await this.announce(outcomes.map(({ from }) => from.orderId));

@@ -9,7 +9,10 @@ import type { PublishedEvent } from './event-catalogue.js';
 import { isPaid, lockOrders } from './order-ledger.js';
 import type { Platform } from './platform.js';
 
-/** Bound, now or before; taken: the ledger has given a seat to an order that has been paid; rebuilt: the hold is of another generation. */
+/**
+ * Bound, now or before; taken: the ledger has given a seat to an order that has been paid; rebuilt: the hold is of another generation, or has
+ * been over for so long that the use of its code was given back.
+ */
 export type Bound = 'bound' | 'taken' | 'rebuilt';
 
 /** What an order is written from. */
@@ -24,6 +27,7 @@ interface NewOrder {
   readonly currency: string;
   readonly total_minor: number;
   readonly prices: string;
+  readonly code_id: string | null;
   readonly pay_by: Date;
   readonly free_at: Date;
   readonly lines: readonly {
@@ -31,29 +35,40 @@ interface NewOrder {
     readonly category: number;
     readonly price: number;
     readonly fee: number;
+    readonly tax: number;
+    readonly fee_tax: number;
+    readonly tax_rate: number;
+    readonly discount: number;
   }[];
 }
 
-/** Orders of the present generation, with their lines. */
+/** Orders of the present generation, with their lines; of those with a code, the ones for which a use of it is reserved. */
 const inputSql = `
   input AS (
     SELECT * FROM jsonb_to_recordset($1::jsonb) AS x(
       id uuid, event_id uuid, person_id text, hold_id uuid, generation int, fence bigint, method text, currency text, total_minor int, prices text,
-      pay_by timestamptz, free_at timestamptz, lines jsonb)),
-  present AS (SELECT i.* FROM input i JOIN inventory v ON v.event_id = i.event_id AND v.generation = i.generation),
+      code_id uuid, pay_by timestamptz, free_at timestamptz, lines jsonb)),
+  reserved AS (
+    SELECT u.order_id FROM code_use u JOIN input i ON i.id = u.order_id AND i.code_id = u.code_id
+    WHERE i.code_id IS NOT NULL FOR UPDATE OF u),
+  present AS (
+    SELECT i.* FROM input i JOIN inventory v ON v.event_id = i.event_id AND v.generation = i.generation
+    WHERE i.code_id IS NULL OR i.id IN (SELECT order_id FROM reserved)),
   wanted AS (
     SELECT p.id, p.event_id, p.generation, p.fence, l.* FROM present p
-    CROSS JOIN LATERAL jsonb_to_recordset(p.lines) AS l(seat int, category int, price int, fee int))`;
+    CROSS JOIN LATERAL jsonb_to_recordset(p.lines) AS l(
+      seat int, category int, price int, fee int, tax int, fee_tax int, tax_rate int, discount int))`;
 
 /** An order, its lines and its first step. One that is there already stays as it is. */
 const writtenSql = (from: string) => `
   written AS (
-    INSERT INTO orders (id, event_id, person_id, hold_id, generation, fence, state, method, currency, total_minor, prices, pay_by, free_at, created_at)
-    SELECT id, event_id, person_id, hold_id, generation, fence, 'PAYMENT_PREPARING', method, currency, total_minor, prices, pay_by, free_at, $2
+    INSERT INTO orders (id, event_id, person_id, hold_id, generation, fence, state, method, currency, total_minor, prices, code_id, pay_by, free_at, created_at)
+    SELECT id, event_id, person_id, hold_id, generation, fence, 'PAYMENT_PREPARING', method, currency, total_minor, prices, code_id, pay_by, free_at, $2
     FROM ${from} ON CONFLICT DO NOTHING RETURNING id),
   listed AS (
-    INSERT INTO order_line (order_id, seat_index, category, price_minor, fee_minor)
-    SELECT id, seat, category, price, fee FROM wanted JOIN written USING (id)),
+    INSERT INTO order_line (order_id, seat_index, category, price_minor, fee_minor, tax_minor, fee_tax_minor, tax_basis_points, discount_minor)
+    SELECT id, seat, category, price, fee, tax, fee_tax, tax_rate, discount FROM wanted JOIN written USING (id)),
+  kept AS (UPDATE code_use u SET expires_at = NULL FROM reserved r JOIN written w ON w.id = r.order_id WHERE u.order_id = r.order_id),
   opened AS (INSERT INTO order_step (order_id, step, attempt, run_at) SELECT id, 'CREATE', 1, $2 FROM written)`;
 
 /** Orders whose seats nobody else has in the ledger. A seat that somebody gets at this very moment breaks it as a whole. */
@@ -162,7 +177,7 @@ async function bindSeats(manager: EntityManager, order: NewOrder, now: Date): Pr
 }
 
 function newOrder(event: PublishedEvent, hold: StoredHold, asked: Pick<NewOrder, 'id' | 'method'>): NewOrder {
-  const { currency, prices } = decodePriceList(hold.prices);
+  const { currency, prices, code } = decodePriceList(hold.prices);
   const lines = hold.seats.map((seat) => {
     const category = event.hall.categories[seat]!;
     return { seat, category, price: prices[category]! };
@@ -179,6 +194,7 @@ function newOrder(event: PublishedEvent, hold: StoredHold, asked: Pick<NewOrder,
     currency,
     total_minor: lines.reduce((sum, { price }) => sum + seatTotalMinor(price), 0),
     prices: hold.prices,
+    code_id: code?.id ?? null,
     pay_by: payBy,
     free_at: new Date(payBy.getTime() + limits.settleGraceMs),
     lines: lines.map(({ seat, category, price }) => ({
@@ -186,6 +202,10 @@ function newOrder(event: PublishedEvent, hold: StoredHold, asked: Pick<NewOrder,
       category,
       price: price.priceMinor,
       fee: price.feeMinor,
+      tax: price.taxMinor,
+      fee_tax: price.feeTaxMinor,
+      tax_rate: price.taxBasisPoints,
+      discount: price.discountMinor,
     })),
   };
 }

@@ -5,8 +5,9 @@ import { cancelableStates, isCancelable, isFinal, type OrderMethod } from '../do
 import { limits } from '../limits.js';
 import type { EventRef } from '../redis/keys.js';
 import { confirmCheckout, freeSeats } from '../redis/orders.js';
-import { checkoutHold, type StoredHold } from '../redis/seat-holds.js';
-import type { EventCatalogue } from './event-catalogue.js';
+import { checkoutHold, type HoldAction, type HoldAnswer, type StoredHold } from '../redis/seat-holds.js';
+import type { Codes } from './codes.js';
+import type { EventCatalogue, PublishedEvent } from './event-catalogue.js';
 import { checkIdempotencyKey } from './idempotency.js';
 import type { InventoryService } from './inventory.js';
 import { lockOrders, type OrderLedger } from './order-ledger.js';
@@ -30,6 +31,7 @@ export class Orders {
   readonly #inventory: InventoryService;
   readonly #ledger: OrderLedger;
   readonly #reading: OrderReading;
+  readonly #codes: Codes;
   readonly #placing: OrderPlacing;
 
   constructor(
@@ -39,6 +41,7 @@ export class Orders {
       readonly inventory: InventoryService;
       readonly ledger: OrderLedger;
       readonly reading: OrderReading;
+      readonly codes: Codes;
     },
   ) {
     this.#platform = platform;
@@ -46,6 +49,7 @@ export class Orders {
     this.#inventory = parts.inventory;
     this.#ledger = parts.ledger;
     this.#reading = parts.reading;
+    this.#codes = parts.codes;
     this.#placing = new OrderPlacing(platform);
   }
 
@@ -56,6 +60,8 @@ export class Orders {
       readonly holdId: string;
       readonly fence: string;
       readonly method: OrderMethod;
+      /** At the prices of the hold without the code it was made with. */
+      readonly withoutCode: boolean;
       readonly idempotencyKey: string;
     },
   ): Promise<OrderView | Refusal> {
@@ -68,14 +74,13 @@ export class Orders {
     }
     // Running checkouts of a sale that is over may finish; those of an event that does not take place may not begin.
     if (event.event.state === 'CANCELED') return refuse('SALE_CLOSED', { path: ['input', 'holdId'] });
-    const { idempotencyKey: key, ...rest } = input;
-    const reused = await checkIdempotencyKey(this.#platform, viewer, { mutation: 'startCheckout', key, input: rest });
+    const { idempotencyKey: key, withoutCode, ...rest } = input;
+    const wish = withoutCode ? { ...rest, withoutCode } : rest;
+    const reused = await checkIdempotencyKey(this.#platform, viewer, { mutation: 'startCheckout', key, input: wish });
     if (reused !== null) return reused;
     const orderId = derivedId('order', ids.eventId, ids.holdId);
     const action = { holdId: ids.holdId, person: viewer.personId, orderId };
-    const answer = await this.#inventory.withEvent(event, (ref) =>
-      checkoutHold(this.#platform.redis, ref, { fence: scriptFence(input.fence, ref), ...action }),
-    );
+    const answer = await this.#checkOut(event, { fence: input.fence, withoutCode, ...action });
     if (isRefusal(answer)) return answer;
     if (answer.code !== 'OK') return (await this.#ordered(viewer, orderId)) ?? refuseHoldAction(answer, input.fence);
     if (answer.hold.state !== 'CHECKOUT') return (await this.#ordered(viewer, orderId)) ?? refuseEnded(answer.hold);
@@ -89,6 +94,22 @@ export class Orders {
     await freeSeats(this.#platform.redis, { ref, holdId: ids.holdId, orderId });
     if (bound === 'rebuilt') return refuse('HOLD_LOST', { path: ['input', 'holdId'] });
     return refuse('SEATS_UNAVAILABLE', { path: ['input', 'holdId'], seatIds: [] });
+  }
+
+  /** Moves a hold into checkout; one that was made with a code once it is known what it is to cost. */
+  async #checkOut(
+    event: PublishedEvent,
+    { fence, withoutCode, ...action }: HoldAction & { readonly orderId: string; readonly withoutCode: boolean },
+  ): Promise<HoldAnswer | Refusal> {
+    for (let agreedPrices = ''; ; ) {
+      const answer = await this.#inventory.withEvent(event, (ref) =>
+        checkoutHold(this.#platform.redis, ref, { fence: scriptFence(fence, ref), agreedPrices, ...action }),
+      );
+      if (isRefusal(answer) || answer.code !== 'CODE') return answer;
+      const agreed = await this.#codes.agree(answer.prices, { orderId: action.orderId, withoutCode });
+      if (isRefusal(agreed)) return agreed;
+      agreedPrices = agreed;
+    }
   }
 
   /** Calls an unpaid order off. Asking again answers the same. */

@@ -1,5 +1,5 @@
 import { In } from 'typeorm';
-import { isFinal, type OrderState } from '../domain/order-states.js';
+import { isOver, type OrderState } from '../domain/order-states.js';
 import { Order } from '../entities/orders.js';
 import { limits } from '../limits.js';
 import type { EventRef } from '../redis/keys.js';
@@ -92,7 +92,7 @@ export class Reconciler {
     const states = new Map<string | null, OrderState>(orders.map(({ id, state }) => [id, state]));
     const ended = holders.filter(({ orderId }) => {
       const state = states.get(orderId);
-      return state === undefined || (isFinal(state) && state !== 'COMPLETED');
+      return state === undefined || isOver(state);
     });
     let freed = 0;
     for (const { holdId, orderId } of ended) {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { invalidInput, isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { derivedId, inputDigest } from '../domain/ids.js';
 import { standingSeatPrefix } from '../domain/layout.js';
-import { decodePriceList, seatTotalMinor } from '../domain/money.js';
+import { type SeatPrice, seatTotalMinor } from '../domain/money.js';
 import { limits } from '../limits.js';
 import { Watch } from '../pubsub/watch.js';
 import type { EventRef } from '../redis/keys.js';
@@ -20,6 +20,7 @@ import {
   type Selection,
   type StoredHold,
 } from '../redis/seat-holds.js';
+import { type Codes, normalCode } from './codes.js';
 import type { EventCatalogue, PublishedEvent } from './event-catalogue.js';
 import { checkIdempotencyKey } from './idempotency.js';
 import { refuseStranger } from './identity.js';
@@ -56,6 +57,8 @@ export interface HoldSeats extends SeatAccess {
   readonly eventId: string;
   readonly idempotencyKey: string;
   readonly seats: SeatSelection;
+  /** A discount code. */
+  readonly code: string | null;
 }
 
 export interface ChangeHold extends SeatAccess {
@@ -80,9 +83,9 @@ export function fenceText(hold: StoredHold): string {
   return `${hold.generation}.${hold.fence}`;
 }
 
-export function holdTotalMinor(view: HoldView): number {
-  const { prices } = decodePriceList(view.hold.prices);
-  return view.hold.seats.reduce((sum, seat) => sum + seatTotalMinor(prices[view.event.hall.categories[seat]!]!), 0);
+/** What the seats of a hold cost together by a price list. */
+export function holdTotalMinor({ event, hold }: HoldView, prices: readonly SeatPrice[]): number {
+  return hold.seats.reduce((sum, seat) => sum + seatTotalMinor(prices[event.hall.categories[seat]!]!), 0);
 }
 
 export class SeatHolds {
@@ -90,12 +93,22 @@ export class SeatHolds {
   readonly #events: EventCatalogue;
   readonly #inventory: InventoryService;
   readonly #mirrors: Mirrors;
+  readonly #codes: Codes;
 
-  constructor(platform: Platform, events: EventCatalogue, inventory: InventoryService, mirrors: Mirrors) {
+  constructor(
+    platform: Platform,
+    parts: {
+      readonly events: EventCatalogue;
+      readonly inventory: InventoryService;
+      readonly mirrors: Mirrors;
+      readonly codes: Codes;
+    },
+  ) {
     this.#platform = platform;
-    this.#events = events;
-    this.#inventory = inventory;
-    this.#mirrors = mirrors;
+    this.#events = parts.events;
+    this.#inventory = parts.inventory;
+    this.#mirrors = parts.mirrors;
+    this.#codes = parts.codes;
   }
 
   async hold(viewer: Viewer, request: HoldSeats): Promise<HoldView | Refusal> {
@@ -107,11 +120,13 @@ export class SeatHolds {
     if (isRefusal(wish)) return wish;
     const { eventId } = event.ref;
     const holdId = derivedId('hold', eventId, viewer.personId, request.idempotencyKey);
+    const priced = await this.#priceList(event, viewer, { holdId, code: request.code, ...wish });
+    if (isRefusal(priced)) return priced;
     const claim: ClaimRequest = {
       holdId,
       person: viewer.personId,
-      digest: inputDigest(wish.selection),
-      prices: event.priceList,
+      digest: inputDigest(request.code === null ? wish.selection : [wish.selection, normalCode(request.code)]),
+      prices: priced,
       ttlMs: event.event.holdTtlMs,
       maxMs: Math.max(limits.holdMaxMs, event.event.holdTtlMs),
       hoardBudgetMs: event.hoardBudgetMs,
@@ -245,6 +260,21 @@ export class SeatHolds {
     if (isRefusal(answer)) return answer;
     if (answer.code === 'OK') return { event, hold: answer.hold };
     return refuseHoldAction(answer, fence);
+  }
+
+  /** The price list of a claim. A hold that is there already is answered as it is, whatever has become of its code. */
+  async #priceList(
+    event: PublishedEvent,
+    viewer: Viewer,
+    wish: { readonly holdId: string; readonly code: string | null; readonly selection: Selection },
+  ): Promise<string | Refusal> {
+    const { holdId, code, selection } = wish;
+    if (code === null) return event.priceList;
+    const prices = await this.#codes.priceList(event, viewer, { code, selection });
+    if (!isRefusal(prices)) return prices;
+    const known = await this.#inventory.withEvent(event, (ref) => readHold(this.#platform.redis, ref, holdId));
+    if (isRefusal(known)) return known;
+    return known.code === 'OK' ? event.priceList : prices;
   }
 
   /** Claims, after room for another number in line has been made if somebody is to come in on the spot. */

@@ -2,6 +2,7 @@ import type { JWK } from 'jose';
 import { Accounts } from './accounts.js';
 import { Cancellations } from './cancellations.js';
 import { Channels } from './channels.js';
+import { Codes } from './codes.js';
 import { Draws } from './draw.js';
 import { EventCatalogue } from './event-catalogue.js';
 import { Events } from './events.js';
@@ -38,6 +39,7 @@ export interface Services {
   readonly holds: SeatHolds;
   readonly seatMaps: SeatMaps;
   readonly channels: Channels;
+  readonly codes: Codes;
   readonly line: Line;
   readonly draws: Draws;
   readonly recovery: Recovery;
@@ -66,7 +68,8 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
   const line = new Line(platform, { events: catalogue, inventory, mirrors, draws, tokens, payments });
   const ledger = new OrderLedger(platform);
   const reading = new OrderReading(platform, catalogue);
-  const orders = new Orders(platform, { events: catalogue, inventory, ledger, reading });
+  const codes = new Codes(platform);
+  const orders = new Orders(platform, { events: catalogue, inventory, ledger, reading, codes });
   const orderFeed = new OrderFeed(platform, reading);
   const events = new Events(platform, catalogue, inventory);
   const cancellations = new Cancellations(platform, events, ledger);
@@ -86,9 +89,10 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
     catalogue,
     inventory,
     events,
-    holds: new SeatHolds(platform, catalogue, inventory, mirrors),
+    holds: new SeatHolds(platform, { events: catalogue, inventory, mirrors, codes }),
     seatMaps: new SeatMaps(catalogue, mirrors),
     channels: new Channels(platform, catalogue, inventory),
+    codes,
     line,
     draws,
     recovery: new Recovery(platform, { events: catalogue, line, accounts, tokens }),

@@ -2,11 +2,14 @@ import { Not } from 'typeorm';
 import { Event } from '../entities/events.js';
 import { limits } from '../limits.js';
 import type { Platform } from '../services/platform.js';
-import type { Reconciler } from '../services/reconciler.js';
+import type { Services } from '../services/services.js';
 import { type Loop, startLoop } from './loop.js';
 
-/** Compares the stores all the time, one event after the other. Every process runs it; they take turns. */
-export function startReconciler(platform: Platform, reconciler: Reconciler): Loop {
+/** Compares the stores all the time, one event after the other, and gives uses of codes back for which no order was written. Every process runs it; they take turns. */
+export function startReconciler(
+  platform: Platform,
+  { reconciler, codes }: Pick<Services, 'reconciler' | 'codes'>,
+): Loop {
   return startLoop('reconciler', limits.reconcileEveryMs / 4, platform.log, async () => {
     const events = await platform.database.getRepository(Event).find({
       select: { id: true },
@@ -19,6 +22,7 @@ export function startReconciler(platform: Platform, reconciler: Reconciler): Loo
         .visit(id)
         .catch((error) => platform.log.error({ err: error, eventId: id }, 'the stores could not be compared'));
     }
+    await codes.sweep();
     return false;
   });
 }

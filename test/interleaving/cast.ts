@@ -75,14 +75,21 @@ async function buyer(scene: Scene, { buyer: number, slot, seats, payment }: Of<'
   for (let claim = 1; claim <= mostClaims; claim += 1) {
     await scheduler.pause('comes for seats', () => world.changes !== seen);
     seen = world.changes;
-    const request = { eventId, idempotencyKey: `hold-${claim}`, seats: wish, accessible: false, accessCode: null };
+    const request = {
+      eventId,
+      idempotencyKey: `hold-${claim}`,
+      seats: wish,
+      code: null,
+      accessible: false,
+      accessCode: null,
+    };
     const held = await ask(scene, slot, ({ holds }) => holds.hold(viewer, request));
     if (held === null || isRefusal(held)) continue;
     const holdId = holdGlobalId(eventId, held.hold.holdId);
     const orderId = derivedId('order', eventId, held.hold.holdId);
     world.orders.set(number, orderId);
-    const idempotencyKey = `checkout-${claim}`;
-    const checkout = { holdId, fence: fenceText(held.hold), method: 'ONLINE' as const, idempotencyKey };
+    const asked = { method: 'ONLINE' as const, withoutCode: false, idempotencyKey: `checkout-${claim}` };
+    const checkout = { holdId, fence: fenceText(held.hold), ...asked };
     await scheduler.pause('goes to checkout');
     const started = await ask(scene, slot, ({ orders }) => orders.startCheckout(viewer, checkout));
     if (started === null || isRefusal(started)) continue;

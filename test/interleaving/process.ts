@@ -1,3 +1,4 @@
+import { Codes } from '../../src/services/codes.js';
 import { EventCatalogue, type PublishedEvent } from '../../src/services/event-catalogue.js';
 import { InventoryService } from '../../src/services/inventory.js';
 import type { Mirrors } from '../../src/services/mirrors.js';
@@ -74,11 +75,17 @@ export class Process implements Mortal {
     this.catalogue = new Catalogue(this.platform, stage.published);
     this.inventory = new InventoryService(this.platform, this.catalogue);
     const ledger = new OrderLedger(this.platform);
+    const codes = new Codes(this.platform);
     // Nobody watches a hold here.
-    this.holds = new SeatHolds(this.platform, this.catalogue, this.inventory, {} as Mirrors);
+    this.holds = new SeatHolds(this.platform, {
+      events: this.catalogue,
+      inventory: this.inventory,
+      mirrors: {} as Mirrors,
+      codes,
+    });
     const { catalogue, inventory } = this;
     const reading = new OrderReading(this.platform, catalogue);
-    this.orders = new Orders(this.platform, { events: catalogue, inventory, ledger, reading });
+    this.orders = new Orders(this.platform, { events: catalogue, inventory, ledger, reading, codes });
     this.refunds = new Refunds(this.platform, ledger, reading);
     this.settlement = new Settlement(this.platform, this.catalogue, this.inventory, ledger);
     this.webhooks = new Webhooks(this.platform, ledger);

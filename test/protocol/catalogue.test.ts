@@ -127,7 +127,7 @@ test('PROTOCOL.md tells of every close code, and of no other', () => {
 
 /** Bounds that no client ever meets: how processes, stores and the provider are treated. */
 const inside = new Set(
-  `admitBatch admitEveryMs admitWork auditEntries claimReclaimHolds databaseConnectMs databaseConnections databaseStatementMs documentCacheEntries drawChunk eventCacheEntries eventCacheMs idempotencyReplayMs mirrorIdleMs openEvents orphanCheckoutMs
+  `admitBatch admitEveryMs admitWork auditEntries claimReclaimHolds codeReservationMs codeSweepUses databaseConnectMs databaseConnections databaseStatementMs documentCacheEntries drawChunk eventCacheEntries eventCacheMs idempotencyReplayMs mirrorIdleMs openEvents orphanCheckoutMs
    framesPerText wakeSlice metricsAnswerMs processRestartMs reconcileEveryMs reconcileSeats
    presenceBatch presenceEveryMs processLeaseMs providerCallsPerEndpointPerSecond providerCallsPerSecond providerInFlight
    breakerOutages breakerRestMaxMs breakerRestMs checkoutWaitMs paymentDelayShownMs paymentHealthEveryMs providerCallsAlonePerSecond

@@ -19,6 +19,7 @@ import { readSales } from '../../src/redis/sales.js';
 import {
   allocateSeats,
   type ChangeAnswer,
+  type CheckoutAnswer,
   type ClaimAnswer,
   changeHold,
   checkoutHold,
@@ -99,7 +100,7 @@ async function actOnHold(
 }
 
 /** A refusal as it is; of a hold what its owner is told. */
-function held(answer: ClaimAnswer | ChangeAnswer): Answer {
+function held(answer: ClaimAnswer | ChangeAnswer | CheckoutAnswer): Answer {
   if (answer.code === 'OK') return { code: 'OK', ...described(answer.hold) };
   return answer.code === 'NO_HOLD' ? { code: 'NO_HOLD' } : answer;
 }

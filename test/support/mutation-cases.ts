@@ -80,6 +80,12 @@ const draftWith =
   (change: object): Input =>
   (w) => ({ ...w.draftInput, ...change });
 const price = (change: object): Input => draftWith({ prices: [{ category: 'Stalls', priceMinor: 1000, ...change }] });
+const prices =
+  (...list: object[]): Input =>
+  (w) => ({ eventId: w.open.eventId, prices: list });
+const code =
+  (change: object = {}): Input =>
+  (w) => ({ eventId: w.open.eventId, code: 'EARLYBIRD', discount: { basisPoints: 1000 }, ...change });
 const standing = (change: object): Input =>
   draftWith({ standing: [{ section: 'Pit', name: 'Pit', category: 'Stalls', places: 1, ...change }] });
 
@@ -230,6 +236,21 @@ export const refusals: Record<string, { readonly valid: Input; readonly cases: r
         'input.prices.0.priceMinor',
       ],
       [
+        'a price that is beyond measure with its taxes',
+        'organizer',
+        price({ priceMinor: 50_000_000, feeBasisPoints: 10_000, taxBasisPoints: 1, taxIncluded: false }),
+        'INVALID_INPUT',
+        'input.prices.0.priceMinor',
+      ],
+      [
+        'a fee of more than the price',
+        'organizer',
+        price({ feeBasisPoints: 10_001 }),
+        'INVALID_INPUT',
+        'input.prices.0.feeBasisPoints',
+      ],
+      ['a negative tax', 'organizer', price({ taxBasisPoints: -1 }), 'INVALID_INPUT', 'input.prices.0.taxBasisPoints'],
+      [
         'a standing area without places',
         'organizer',
         standing({ places: 0 }),
@@ -275,6 +296,70 @@ export const refusals: Record<string, { readonly valid: Input; readonly cases: r
         'INVALID_INPUT',
         'input.activeCap',
       ],
+    ],
+  },
+  updatePrices: {
+    valid: prices({ category: 'Stalls', priceMinor: 900 }),
+    cases: [
+      ...unknownIds('organizer', 'input.eventId', (eventId) => ({ eventId, prices: [] })),
+      ["another organizer's event", 'rival', prices(), 'FORBIDDEN', 'input.eventId'],
+      ['a buyer', 'owner', prices(), 'FORBIDDEN', 'input.eventId'],
+      [
+        'a category that is not there',
+        'organizer',
+        prices({ category: 'Stalls', priceMinor: 900 }, { category: 'Box', priceMinor: 900 }),
+        'INVALID_INPUT',
+        'input.prices.1.category',
+      ],
+      [
+        'a negative price',
+        'organizer',
+        prices({ category: 'Stalls', priceMinor: -1 }),
+        'INVALID_INPUT',
+        'input.prices.0.priceMinor',
+      ],
+    ],
+  },
+  saveCode: {
+    valid: code(),
+    cases: [
+      ...unknownIds('organizer', 'input.eventId', (eventId, w) => ({ ...code()(w), eventId })),
+      ["another organizer's event", 'rival', code(), 'FORBIDDEN', 'input.eventId'],
+      ['a buyer', 'owner', code(), 'FORBIDDEN', 'input.eventId'],
+      ['no code', 'organizer', code({ code: ' ' }), 'INVALID_INPUT', 'input.code'],
+      ['a code that is easily guessed', 'organizer', code({ code: ' abc ' }), 'INVALID_INPUT', 'input.code'],
+      ['a code without end', 'organizer', code({ code: 'x'.repeat(201) }), 'INVALID_INPUT', 'input.code'],
+      ['a code with control characters', 'organizer', code({ code: 'CODE\u0000' }), 'INVALID_INPUT', 'input.code'],
+      [
+        'more than the price',
+        'organizer',
+        code({ discount: { basisPoints: 10_001 } }),
+        'INVALID_INPUT',
+        'input.discount.basisPoints',
+      ],
+      [
+        'nothing off',
+        'organizer',
+        code({ discount: { amountMinor: 0 } }),
+        'INVALID_INPUT',
+        'input.discount.amountMinor',
+      ],
+      ['no category', 'organizer', code({ categoryIds: [] }), 'INVALID_INPUT', 'input.categoryIds'],
+      [
+        'a category that is not there',
+        'organizer',
+        code({ categoryIds: ['0', '7'] }),
+        'NOT_FOUND',
+        'input.categoryIds.1',
+      ],
+      [
+        'an end before its beginning',
+        'organizer',
+        code({ validFrom: '2030-01-02T00:00:00Z', validUntil: '2030-01-01T00:00:00Z' }),
+        'INVALID_INPUT',
+        'input.validUntil',
+      ],
+      ['no use at all', 'organizer', code({ maxUses: 0 }), 'INVALID_INPUT', 'input.maxUses'],
     ],
   },
   pauseSale: {
@@ -415,6 +500,13 @@ export const refusals: Record<string, { readonly valid: Input; readonly cases: r
       ['a seat that is not there', 'other', holdIn(open, seats('2-1', '9-9')), 'NOT_FOUND', 'input.seats.seatIds.1'],
       ['a seat that is taken', 'other', holdIn(open, seats('2-1', '1-1')), 'SEATS_UNAVAILABLE', 'input.seats.seatIds'],
       ['a seat that is sold', 'other', holdIn(open, seats('1-3')), 'SEATS_UNAVAILABLE', 'input.seats.seatIds'],
+      [
+        'a code that is none',
+        'other',
+        holdIn(open, { code: 'WRONG', ...seats('2-1') }),
+        'CODE_NOT_VALID',
+        'input.code',
+      ],
       ['no seat', 'other', holdIn(open, seats()), 'INVALID_INPUT', 'input.seats.seatIds'],
       ['a seat twice', 'other', holdIn(open, seats('2-1', '2-1')), 'INVALID_INPUT', 'input.seats.seatIds'],
       ['none of a category', 'other', holdIn(open, best(0)), 'INVALID_INPUT', 'input.seats.bestAvailable.quantity'],

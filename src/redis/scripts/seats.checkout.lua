@@ -3,7 +3,8 @@ HELD to CHECKOUT. Until the order is confirmed as committed, the seats are free 
 itself checks the admission: a hold alone does not buy.
 KEYS  1 meta
 ARGV  1 epoch  2 holdId  3 person  4 fence  5 orderId  6 checkoutTtlMs  7 orphanMs  8 checkoutSlotMs
-Result  OK, now, fields | NO_HOLD | NOT_YOURS | STALE_FENCE | EXPIRED | WRONG_STATE, state | NOT_ADMITTED | SALE_CLOSED | WRONG_EPOCH
+      9 the price list agreed on, or ''
+Result  OK, now, fields | CODE, price list of the hold (it was made with a code: call again with what it is to cost) | NO_HOLD | NOT_YOURS | STALE_FENCE | EXPIRED | WRONG_STATE, state | NOT_ADMITTED | SALE_CLOSED | WRONG_EPOCH
 ]]
 --@include event
 --@include seats
@@ -17,6 +18,14 @@ if hold.state ~= 'HELD' then return { 'WRONG_STATE', int(now), hold.state } end
 if phase == 'CLOSED' then return { 'SALE_CLOSED', int(now) } end
 local entry = admittedEntry(ARGV[3])
 if waitingRoom ~= 'NEVER' and not entry then return { 'NOT_ADMITTED', int(now) } end
+-- What was agreed on with the hold is what it costs. Before a code is redeemed, a use of it is counted in the ledger.
+local agreed = ARGV[9] or ''
+if agreed == '' then
+  local prices = redis.call('HGET', key('hold:' .. ARGV[2]), 'prices')
+  if prices and string.find(prices, '|code:', 1, true) then return { 'CODE', int(now), prices } end
+else
+  redis.call('HSET', key('hold:' .. ARGV[2]), 'prices', agreed)
+end
 local freeAt = now + tonumber(ARGV[7])
 redis.call('HSET', key('hold:' .. ARGV[2]), 'state', 'CHECKOUT', 'orderId', ARGV[5], 'payBy', int(now + tonumber(ARGV[6])), 'freeAt', int(freeAt))
 redis.call('ZREM', key('deadlines'), ARGV[2])

@@ -1,0 +1,64 @@
+import type { SeatPrice } from './money.js';
+
+/** What an organizer asks for a place of one category. Rates are basis points: hundredths of a per cent. */
+export interface Tariff {
+  readonly priceMinor: number;
+  /** For every place, whatever its price. */
+  readonly feeMinor: number;
+  /** Of the price, on top of that. */
+  readonly feeBasisPoints: number;
+  /** The rate of the tax on price and fee. */
+  readonly taxBasisPoints: number;
+  /** Whether that tax is contained in price and fee; otherwise it comes on top. */
+  readonly taxIncluded: boolean;
+}
+
+/** What a code takes off the price of a place, as the organizer asks for it: a share of it, or an amount. */
+export type Discount = { readonly basisPoints: number } | { readonly amountMinor: number };
+
+/** So that the total of the largest hold stays a 32-bit number: a place costs at most twice as much, with its fee and its taxes. */
+export const maxPriceMinor = 50_000_000;
+export const wholeBasisPoints = 10_000;
+
+/** The nearest whole number of minor units, half of one upwards. Amounts have 32 bits and rates 14: everything here is exact. */
+function roundHalfUp(numerator: number, denominator: number): number {
+  return Math.floor((2 * numerator + denominator) / (2 * denominator));
+}
+
+/** An amount as it is charged, and the tax within it. */
+function withTax(
+  minor: number,
+  { taxBasisPoints: rate, taxIncluded }: Tariff,
+): { chargedMinor: number; taxMinor: number } {
+  const taxMinor = roundHalfUp(minor * rate, taxIncluded ? wholeBasisPoints + rate : wholeBasisPoints);
+  return { chargedMinor: taxIncluded ? minor : minor + taxMinor, taxMinor };
+}
+
+function shareOf(minor: number, basisPoints: number): number {
+  return roundHalfUp(minor * basisPoints, wholeBasisPoints);
+}
+
+/**
+ * What one place is charged. Every amount is rounded by itself, half up, and the price and the fee of every place by themselves, so that an
+ * order costs exactly what its lines say. A code lowers the price before fee and tax are counted; what it gives away has no fee.
+ */
+export function seatPrice(tariff: Tariff, discount: Discount | null = null): SeatPrice {
+  const full = withTax(tariff.priceMinor, tariff);
+  const askedMinor = tariff.priceMinor - takenOff(tariff.priceMinor, discount);
+  const isGivenAway = askedMinor === 0 && tariff.priceMinor > 0;
+  const price = withTax(askedMinor, tariff);
+  const fee = withTax(isGivenAway ? 0 : tariff.feeMinor + shareOf(askedMinor, tariff.feeBasisPoints), tariff);
+  return {
+    priceMinor: price.chargedMinor,
+    feeMinor: fee.chargedMinor,
+    taxMinor: price.taxMinor,
+    feeTaxMinor: fee.taxMinor,
+    taxBasisPoints: tariff.taxBasisPoints,
+    discountMinor: full.chargedMinor - price.chargedMinor,
+  };
+}
+
+function takenOff(minor: number, discount: Discount | null): number {
+  if (discount === null) return 0;
+  return 'basisPoints' in discount ? shareOf(minor, discount.basisPoints) : Math.min(minor, discount.amountMinor);
+}
