@@ -21,11 +21,13 @@ import {
   Ticket,
   WebhookEvent,
 } from '../entities/orders.js';
+import { ReceiptCounter, ReceiptRow } from '../entities/receipts.js';
 import { limits } from '../limits.js';
 import { Initial1790000000000 } from './migrations/1790000000000-initial.js';
 import { LineAndClaims1790000100000 } from './migrations/1790000100000-line-and-claims.js';
 import { Revocations1790000200000 } from './migrations/1790000200000-revocations.js';
 import { Money1790000300000 } from './migrations/1790000300000-money.js';
+import { Invoices1790000500000 } from './migrations/1790000500000-invoices.js';
 import { SnakeNaming } from './naming.js';
 import { PreparingClient } from './prepared.js';
 
@@ -56,8 +58,16 @@ export function makeDataSource(url: string, connections: number = limits.databas
       Refund,
       Posting,
       EventCancellation,
+      ReceiptRow,
+      ReceiptCounter,
     ],
-    migrations: [Initial1790000000000, LineAndClaims1790000100000, Revocations1790000200000, Money1790000300000],
+    migrations: [
+      Initial1790000000000,
+      LineAndClaims1790000100000,
+      Revocations1790000200000,
+      Money1790000300000,
+      Invoices1790000500000,
+    ],
     namingStrategy: new SnakeNaming(),
     uuidExtension: 'pgcrypto',
     installExtensions: false,

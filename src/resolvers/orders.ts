@@ -84,7 +84,7 @@ class Ticket {
 }
 
 @ObjectType()
-class Order {
+export class Order {
   @Field(() => ID)
   id!: string;
 
@@ -122,6 +122,21 @@ class Order {
   now!: Date;
 }
 
+@InputType({ description: 'For the receipt. Whatever is left out is not on it.' })
+class BuyerInput {
+  @Field(() => String, {
+    nullable: true,
+    description: 'Where the receipt goes by mail. Defaults to the address that the session has proved.',
+  })
+  email?: string | null;
+
+  @Field(() => String, { nullable: true })
+  name?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'A few lines.' })
+  address?: string | null;
+}
+
 @InputType()
 class StartCheckoutInput {
   @Field(() => ID)
@@ -132,6 +147,12 @@ class StartCheckoutInput {
 
   @Field(() => ID)
   idempotencyKey!: string;
+
+  @Field(() => BuyerInput, {
+    nullable: true,
+    description: 'Whom the receipt is made out to. What the order was begun with stays.',
+  })
+  buyer?: BuyerInput | null;
 }
 
 @InputType()
@@ -203,12 +224,6 @@ class RefundOrderPayload {
   errors!: object[];
 }
 
-function describePlace(event: PublishedEvent, index: number): string {
-  const place = event.hall.index.describe(index)!;
-  const seat = place.rowLabel === null ? place.standingName : `row ${place.rowLabel}, seat ${place.seatLabel}`;
-  return `${place.sectionName}, ${seat}`;
-}
-
 function describeTicket(event: PublishedEvent, ticket: TicketRow): Ticket {
   const { id, orderId, state, issuedAt, seatIndex } = ticket;
   return {
@@ -216,7 +231,7 @@ function describeTicket(event: PublishedEvent, ticket: TicketRow): Ticket {
     orderId,
     seatId: seatId(event, seatIndex),
     state,
-    description: describePlace(event, seatIndex),
+    description: event.hall.index.nameOf(seatIndex),
     event,
     issuedAt,
   };
@@ -234,7 +249,7 @@ function describeOrder({ order, event, lines, tickets }: OrderView, { services }
     total: { amountMinor: order.totalMinor, currency },
     lines: lines.map((line) => ({
       seatId: seatId(event, line.seatIndex),
-      description: describePlace(event, line.seatIndex),
+      description: event.hall.index.nameOf(line.seatIndex),
       price: { amountMinor: line.priceMinor, currency },
       fee: { amountMinor: line.feeMinor, currency },
       total: { amountMinor: line.priceMinor + line.feeMinor, currency },
@@ -269,9 +284,12 @@ export class OrdersResolver {
     @Arg('input', () => StartCheckoutInput) input: StartCheckoutInput,
     @Ctx() context: Context,
   ): Promise<StartCheckoutPayload> {
-    const { holdId, fence, idempotencyKey } = input;
+    const { holdId, fence, idempotencyKey, buyer } = input;
+    const { orders } = context.services;
     const act = () =>
-      asViewer(context, (viewer) => context.services.orders.startCheckout(viewer, { holdId, fence, idempotencyKey }));
+      asViewer(context, (viewer) =>
+        orders.startCheckout(viewer, { holdId, fence, idempotencyKey, buyer: buyer ?? null }),
+      );
     return payload('order', this.#describe(checkKey(input) ?? (await act()), context));
   }
 

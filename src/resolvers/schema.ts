@@ -7,6 +7,7 @@ import { AccountsResolver } from './accounts.js';
 import { EventsResolver } from './events.js';
 import { LineResolver } from './line.js';
 import { OrdersResolver, TicketsResolver, ViewerOrdersResolver } from './orders.js';
+import { OrderReceiptsResolver, SellerResolver } from './receipts.js';
 import { SalesResolver } from './sales.js';
 import { SeatHoldsResolver } from './seat-holds.js';
 import { SeatMapResolver } from './seat-map.js';
@@ -33,10 +34,12 @@ export function buildSchema(): GraphQLSchema {
       AccountsResolver,
       EventsResolver,
       LineResolver,
+      OrderReceiptsResolver,
       OrdersResolver,
       SalesResolver,
       SeatHoldsResolver,
       SeatMapResolver,
+      SellerResolver,
       SystemResolver,
       TicketsResolver,
       ViewerOrdersResolver,

@@ -16,7 +16,9 @@ import type { Platform } from '../services/platform.js';
 import { buildServices, type Services } from '../services/services.js';
 import { loadTokenKey } from '../services/tokens.js';
 import { startAdmission } from '../workers/admission.js';
+import { startJobs } from '../workers/jobs.js';
 import { startOrderSteps } from '../workers/order-steps.js';
+import { startReceipts } from '../workers/receipts.js';
 import { startReconciler } from '../workers/reconciler.js';
 import { addressOf } from './address.js';
 import { DocumentCache } from './documents.js';
@@ -97,6 +99,8 @@ export async function startServer(
   const admission = startAdmission(platform, services);
   const reconciler = startReconciler(platform, services.reconciler);
   const orderSteps = startOrderSteps(platform, services.settlement);
+  const jobs = await startJobs(platform, services.receipts);
+  const receipts = startReceipts(platform, services.receiptIssuing);
   await http.listen({ host: config.host, port: config.port, backlog: limits.listenBacklog });
   const counted = () => ({
     sockets: sockets.counts,
@@ -113,7 +117,7 @@ export async function startServer(
     await apollo.stop();
     await http.close();
     await metricsServer?.close();
-    await Promise.all([admission.stop(), reconciler.stop(), orderSteps.stop()]);
+    await Promise.all([admission.stop(), reconciler.stop(), orderSteps.stop(), receipts.stop(), jobs.stop()]);
     services.stop();
     platform.mailer.close();
     await redis.close();

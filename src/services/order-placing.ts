@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import { inTransaction, lockInventory } from '../database/transaction.js';
+import type { Buyer } from '../domain/contacts.js';
 import { decodePriceList, seatTotalMinor } from '../domain/money.js';
 import { limits } from '../limits.js';
 import type { StoredHold } from '../redis/seat-holds.js';
@@ -10,6 +11,12 @@ import type { Platform } from './platform.js';
 
 /** Bound, now or before; taken: the ledger has given a seat to an order that has been paid; rebuilt: the hold is of another generation. */
 export type Bound = 'bound' | 'taken' | 'rebuilt';
+
+/** Under which id an order is placed, and whom its receipt is made out to. */
+interface OrderBy {
+  readonly orderId: string;
+  readonly buyer: Buyer;
+}
 
 /** What an order is written from. */
 interface NewOrder {
@@ -24,6 +31,9 @@ interface NewOrder {
   readonly prices: string;
   readonly pay_by: Date;
   readonly free_at: Date;
+  readonly buyer_email: string | null;
+  readonly buyer_name: string | null;
+  readonly buyer_address: string | null;
   readonly lines: readonly {
     readonly seat: number;
     readonly category: number;
@@ -37,7 +47,7 @@ const inputSql = `
   input AS (
     SELECT * FROM jsonb_to_recordset($1::jsonb) AS x(
       id uuid, event_id uuid, person_id text, hold_id uuid, generation int, fence bigint, currency text, total_minor int, prices text,
-      pay_by timestamptz, free_at timestamptz, lines jsonb)),
+      pay_by timestamptz, free_at timestamptz, buyer_email text, buyer_name text, buyer_address text, lines jsonb)),
   present AS (SELECT i.* FROM input i JOIN inventory v ON v.event_id = i.event_id AND v.generation = i.generation),
   wanted AS (
     SELECT p.id, p.event_id, p.generation, p.fence, l.* FROM present p
@@ -46,8 +56,8 @@ const inputSql = `
 /** An order, its lines and its first step. One that is there already stays as it is. */
 const writtenSql = (from: string) => `
   written AS (
-    INSERT INTO orders (id, event_id, person_id, hold_id, generation, fence, state, currency, total_minor, prices, pay_by, free_at, created_at)
-    SELECT id, event_id, person_id, hold_id, generation, fence, 'PAYMENT_PREPARING', currency, total_minor, prices, pay_by, free_at, $2
+    INSERT INTO orders (id, event_id, person_id, hold_id, generation, fence, state, currency, total_minor, prices, pay_by, free_at, buyer_email, buyer_name, buyer_address, created_at)
+    SELECT id, event_id, person_id, hold_id, generation, fence, 'PAYMENT_PREPARING', currency, total_minor, prices, pay_by, free_at, buyer_email, buyer_name, buyer_address, $2
     FROM ${from} ON CONFLICT DO NOTHING RETURNING id),
   listed AS (
     INSERT INTO order_line (order_id, seat_index, category, price_minor, fee_minor)
@@ -99,9 +109,9 @@ export class OrderPlacing {
     this.#placer = new Batcher(limits.stepBatch, (orders) => this.#placeMany(orders));
   }
 
-  async place(event: PublishedEvent, hold: StoredHold, orderId: string): Promise<Bound> {
-    const order = newOrder(event, hold, orderId);
-    const bound = (await this.#placer.submit(order)).get(orderId)!;
+  async place(event: PublishedEvent, hold: StoredHold, by: OrderBy): Promise<Bound> {
+    const order = newOrder(event, hold, by);
+    const bound = (await this.#placer.submit(order)).get(by.orderId)!;
     return bound === 'alone' ? this.#placeAlone(order) : bound;
   }
 
@@ -159,7 +169,7 @@ async function bindSeats(manager: EntityManager, order: NewOrder, now: Date): Pr
   if (owned.length < seats.length) throw new SeatsTaken();
 }
 
-function newOrder(event: PublishedEvent, hold: StoredHold, orderId: string): NewOrder {
+function newOrder(event: PublishedEvent, hold: StoredHold, { orderId, buyer }: OrderBy): NewOrder {
   const { currency, prices } = decodePriceList(hold.prices);
   const lines = hold.seats.map((seat) => {
     const category = event.hall.categories[seat]!;
@@ -178,6 +188,9 @@ function newOrder(event: PublishedEvent, hold: StoredHold, orderId: string): New
     prices: hold.prices,
     pay_by: payBy,
     free_at: new Date(payBy.getTime() + limits.settleGraceMs),
+    buyer_email: buyer.email,
+    buyer_name: buyer.name,
+    buyer_address: buyer.address,
     lines: lines.map(({ seat, category, price }) => ({
       seat,
       category,

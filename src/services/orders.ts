@@ -1,4 +1,5 @@
 import { inTransaction } from '../database/transaction.js';
+import { type Buyer, checkBuyer, type Said } from '../domain/contacts.js';
 import { isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { derivedId } from '../domain/ids.js';
 import { isCancelable } from '../domain/order-states.js';
@@ -61,13 +62,21 @@ export class Orders {
   /** Moves a hold into checkout and writes the order with its first step. Nothing here waits for the provider. */
   async startCheckout(
     viewer: Viewer,
-    input: { readonly holdId: string; readonly fence: string; readonly idempotencyKey: string },
+    input: {
+      readonly holdId: string;
+      readonly fence: string;
+      readonly idempotencyKey: string;
+      readonly buyer?: Said<Buyer> | null;
+    },
   ): Promise<OrderView | Refusal> {
+    const buyer = checkBuyer('input.buyer', input.buyer ?? {});
+    if (isRefusal(buyer)) return buyer;
     const ids = splitHoldId(input.holdId);
     const event = ids && (await this.#events.published(ids.eventId));
     if (!ids || !event) return refuse('NOT_FOUND', { path: ['input', 'holdId'], message: 'There is no such hold.' });
-    const { idempotencyKey: key, ...rest } = input;
-    const reused = await checkIdempotencyKey(this.#platform, viewer, { mutation: 'startCheckout', key, input: rest });
+    const { idempotencyKey: key, holdId, fence } = input;
+    const asked = { holdId, fence, ...(input.buyer && { buyer }) };
+    const reused = await checkIdempotencyKey(this.#platform, viewer, { mutation: 'startCheckout', key, input: asked });
     if (reused !== null) return reused;
     const orderId = derivedId('order', ids.eventId, ids.holdId);
     const action = { holdId: ids.holdId, person: viewer.personId, orderId };
@@ -77,7 +86,10 @@ export class Orders {
     if (isRefusal(answer)) return answer;
     if (answer.code !== 'OK') return (await this.#ordered(viewer, orderId)) ?? refuseHoldAction(answer, input.fence);
     if (answer.hold.state !== 'CHECKOUT') return (await this.#ordered(viewer, orderId)) ?? refuseEnded(answer.hold);
-    const bound = await this.#placing.place(event, answer.hold, orderId);
+    const bound = await this.#placing.place(event, answer.hold, {
+      orderId,
+      buyer: { name: buyer.name, address: buyer.address, email: buyer.email ?? viewer.email },
+    });
     const ref = { eventId: ids.eventId, generation: answer.hold.generation };
     if (bound === 'bound') {
       this.#ledger.wakeWorkers(['CREATE']);

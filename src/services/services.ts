@@ -12,6 +12,8 @@ import { OrderLedger } from './order-ledger.js';
 import { OrderReading } from './order-reading.js';
 import { Orders } from './orders.js';
 import type { Platform } from './platform.js';
+import { ReceiptIssuing } from './receipt-issuing.js';
+import { Receipts } from './receipts.js';
 import { Reconciler } from './reconciler.js';
 import { Recovery } from './recovery.js';
 import { Revocations } from './revocations.js';
@@ -40,6 +42,8 @@ export interface Services {
   readonly sales: Sales;
   readonly orders: Orders;
   readonly orderFeed: OrderFeed;
+  readonly receipts: Receipts;
+  readonly receiptIssuing: ReceiptIssuing;
   readonly settlement: Settlement;
   readonly webhooks: Webhooks;
   readonly reconciler: Reconciler;
@@ -79,6 +83,8 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
     sales: new Sales(platform, catalogue),
     orders,
     orderFeed,
+    receipts: new Receipts(platform, tokens),
+    receiptIssuing: new ReceiptIssuing(platform, reading),
     settlement: new Settlement(platform, catalogue, inventory, ledger),
     webhooks: new Webhooks(platform, ledger),
     reconciler: new Reconciler(platform, catalogue, inventory),

@@ -132,7 +132,8 @@ const inside = new Set(
    presenceBatch presenceEveryMs processLeaseMs providerCallsPerEndpointPerSecond providerCallsPerSecond providerInFlight
    providerTimeoutMs redisCommandMs redisConnectMs socketSweepMs stepBatch stepLeaseMs stepGatherMs stepPollMs stepRetryMaxMs
    stepRetryMs shoppersPerSeat rebuildRetryMs restoreBatch lineNumbers channelSeats mailConnections mailTimeoutMs mailAttempts mailRetryMs
-   mailQueue preparedStatements revocations sweepEveryMs sweepHolds listenBacklog admitAtJoinAhead tokenCacheEntries tokenLength webhookBytes webhookToleranceSeconds`.split(
+   mailQueue receiptEveryMs receiptBatch receiptMailAttempts receiptCacheEntries jobConcurrency jobConnections jobSlotMs jobMaxMs jobLocksEveryMs
+   jobRestartMs preparedStatements revocations sweepEveryMs sweepHolds listenBacklog admitAtJoinAhead tokenCacheEntries tokenLength webhookBytes webhookToleranceSeconds`.split(
     /\s+/,
   ),
 );
