@@ -138,13 +138,10 @@ describe('A receipt', () => {
     ]);
   });
 
-  test.each([
-    ['JPY', '1100 JPY'],
-    ['KWD', '1.100 KWD'],
-  ])('in %s has the decimals of its currency', async (currency, total) => {
-    const hall = await createHall(app.organizer, { event: { currency } });
+  test('has the decimals of its currency', async () => {
+    const hall = await createHall(app.organizer, { event: { currency: 'JPY' } });
     const { path } = await receiptOf(await buy(hall, ['1-1']));
-    expect(await textsAt(path)).toContain(`Total: ${total}`);
+    expect(await textsAt(path)).toContain('Total: 1100 JPY');
   });
 
   test('never changes, whatever the organizer changes, and is the same file wherever it is made', async () => {
@@ -363,7 +360,7 @@ describe('While the mail server is down', () => {
       await download((await receiptOf(first)).path, plain);
       await eventually(async () => {
         const jobs = await plain.sql<Data>('SELECT last_error FROM graphile_worker.jobs WHERE attempts > 0');
-        expect(jobs).toEqual([{ last_error: expect.stringContaining('ECONNREFUSED') }]);
+        expect(jobs).toEqual([{ last_error: expect.stringContaining('could not be mailed yet') }]);
       });
       expect((await mailOf(first.orderId, plain)).mail).toBe('WAITING');
       // Another one is tried for the last time.
