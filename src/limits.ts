@@ -147,7 +147,7 @@ export const limits = {
   // Jobs
   jobConcurrency: 2,
   jobConnections: 4,
-  jobSlotMs: 200,
+  jobSlotMs: 400,
   jobMaxMs: 600_000,
   jobLocksEveryMs: 10_000,
   jobRestartMs: 1_000,

@@ -98,13 +98,13 @@ export function creditLines(
   });
 }
 
-/** `12.50 EUR`, `1250 JPY`, `1.250 KWD`. */
-export function formatMinor(minor: number, currency: string): string {
+/** `12.50 EUR`, `1250 JPY`, `1.250 KWD`. To find out about a currency costs more than to write an amount. */
+export function moneyFormat(currency: string): (minor: number) => string {
   const { maximumFractionDigits: decimals = 2 } = new Intl.NumberFormat('en', {
     style: 'currency',
     currency,
   }).resolvedOptions();
-  return `${(minor / 10 ** decimals).toFixed(decimals)} ${currency}`;
+  return (minor) => `${(minor / 10 ** decimals).toFixed(decimals)} ${currency}`;
 }
 
 /** `7 %`, `8.25 %`. */

@@ -2,9 +2,9 @@ import PDFDocument from 'pdfkit';
 import {
   formatDay,
   formatInstant,
-  formatMinor,
   formatRate,
   lineTotalMinor,
+  moneyFormat,
   type Receipt,
   taxSummary,
   totalMinor,
@@ -37,7 +37,7 @@ export async function renderReceipt(receipt: Receipt, font: string | null): Prom
 function draw(pdf: PDFKit.PDFDocument, title: string, { issuedAt, facts }: Receipt, font: string | null): void {
   const written = font === null ? westernText : (text: string) => text;
   const { seller, buyer, event, lines, currency, refersTo } = facts;
-  const money = (minor: number) => formatMinor(minor, currency);
+  const money = moneyFormat(currency);
   const block = (...texts: readonly (string | null | false)[]) => {
     const said = texts.filter((text) => typeof text === 'string' && text !== '');
     if (said.length > 0) pdf.text(written(said.join('\n'))).moveDown();

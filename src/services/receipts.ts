@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { checkSeller, type Said, type Seller } from '../domain/contacts.js';
 import { isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { isUuid } from '../domain/ids.js';
-import { formatInstant, formatMinor, type Receipt, receiptNumber, totalMinor } from '../domain/receipts.js';
+import { formatInstant, moneyFormat, type Receipt, receiptNumber, totalMinor } from '../domain/receipts.js';
 import { Organizer } from '../entities/accounts.js';
 import { ReceiptRow } from '../entities/receipts.js';
 import { limits } from '../limits.js';
@@ -139,7 +139,7 @@ function mailText({ kind, number, facts }: Receipt): Pick<Mail, 'subject' | 'tex
   const { event, lines, currency, refersTo } = facts;
   const places = lines.filter(({ seat }) => seat !== null).map(({ description }) => `- ${description}`);
   const when = `${event.name}, ${formatInstant(new Date(event.startsAt), event.timeZone)}`;
-  const total = formatMinor(totalMinor(lines), currency);
+  const total = moneyFormat(currency)(totalMinor(lines));
   const order = `Your order: ${facts.orderId}`;
   const said = {
     RECEIPT: [`Your receipt for ${event.name}`, `Your receipt ${number} over ${total} is attached.`],

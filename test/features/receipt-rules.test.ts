@@ -3,8 +3,8 @@ import {
   creditLines,
   formatDay,
   formatInstant,
-  formatMinor,
   formatRate,
+  moneyFormat,
   type ReceiptLine,
   receiptNumber,
   taxSummary,
@@ -13,11 +13,11 @@ import {
 import { westernText } from '../../src/services/receipt-pdf.js';
 
 test('Amounts have the decimals of their currency', () => {
-  expect(formatMinor(1_250, 'EUR')).toBe('12.50 EUR');
-  expect(formatMinor(-5, 'EUR')).toBe('-0.05 EUR');
-  expect(formatMinor(1_250, 'JPY')).toBe('1250 JPY');
-  expect(formatMinor(1_250, 'KWD')).toBe('1.250 KWD');
-  expect(formatMinor(2_147_483_647, 'KWD')).toBe('2147483.647 KWD');
+  expect(moneyFormat('EUR')(1_250)).toBe('12.50 EUR');
+  expect(moneyFormat('EUR')(-5)).toBe('-0.05 EUR');
+  expect(moneyFormat('JPY')(1_250)).toBe('1250 JPY');
+  expect(moneyFormat('KWD')(1_250)).toBe('1.250 KWD');
+  expect(moneyFormat('KWD')(2_147_483_647)).toBe('2147483.647 KWD');
   expect([700, 825, 0].map(formatRate)).toEqual(['7 %', '8.25 %', '0 %']);
 });
 
