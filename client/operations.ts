@@ -12,6 +12,15 @@ export type BestAvailableInput = {
   sectionId?: string | null | undefined;
 };
 
+/** For the receipt. Whatever is left out is not on it. */
+export type BuyerInput = {
+  /** A few lines. */
+  address?: string | null | undefined;
+  /** Where the receipt goes by mail. Defaults to the address that the session has proved. */
+  email?: string | null | undefined;
+  name?: string | null | undefined;
+};
+
 export type CancelOrderInput = {
   idempotencyKey: string;
   orderId: string;
@@ -196,6 +205,11 @@ export type QueuePhase =
   | 'PAUSED'
   | 'SOLD_OUT';
 
+/** RECEIPT: of what was paid. CREDIT_NOTE: of what was given back. */
+export type ReceiptKind =
+  | 'CREDIT_NOTE'
+  | 'RECEIPT';
+
 export type ReleaseHoldInput = {
   fence: string;
   holdId: string;
@@ -244,6 +258,8 @@ export type StandingPlacesInput = {
 };
 
 export type StartCheckoutInput = {
+  /** Whom the receipt is made out to. What the order was begun with stays. */
+  buyer?: BuyerInput | null | undefined;
   fence: string;
   holdId: string;
   idempotencyKey: string;
@@ -270,6 +286,14 @@ export type UpdateAdmissionInput = {
   admitPerSecond?: number | null | undefined;
   eventId: string;
   waitingRoom?: WaitingRoom | null | undefined;
+};
+
+/** All of it: what is left out is said no longer. */
+export type UpdateSellerInput = {
+  /** A few lines. */
+  address?: string | null | undefined;
+  legalName?: string | null | undefined;
+  taxId?: string | null | undefined;
 };
 
 /** GUEST: a buyer, with or without an account. ORGANIZER, ADMIN: somebody who steers events. */
@@ -463,6 +487,32 @@ export type QueuePositionChangedSubscriptionVariables = Exact<{
 
 
 export type QueuePositionChangedSubscription = { queuePositionChanged: { id: string, eventId: string, phase: QueuePhase, state: QueueEntryState, number: number | null, position: number | null, peopleAhead: number | null, nextPushInMs: number | null, now: string, estimatedWait: { fromMs: number, toMs: number | null } | null, admission: { token: string, expiresAt: string } | null } };
+
+export type ReceiptPartsFragment = { kind: ReceiptKind, number: string, issuedAt: string, path: string, pathExpiresAt: string, total: { amountMinor: number, currency: string } };
+
+export type OrderReceiptsQueryVariables = Exact<{
+  orderId: string;
+}>;
+
+
+export type OrderReceiptsQuery = { order: { id: string, receipt: { kind: ReceiptKind, number: string, issuedAt: string, path: string, pathExpiresAt: string, total: { amountMinor: number, currency: string } } | null, creditNotes: Array<{ kind: ReceiptKind, number: string, issuedAt: string, path: string, pathExpiresAt: string, total: { amountMinor: number, currency: string } }> } | null };
+
+export type SellerQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type SellerQuery = { seller: { legalName: string | null, address: string | null, taxId: string | null } | null };
+
+export type UpdateSellerMutationVariables = Exact<{
+  input: UpdateSellerInput;
+}>;
+
+
+export type UpdateSellerMutation = { updateSeller: { seller: { legalName: string | null, address: string | null, taxId: string | null } | null, errors: Array<
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+      | { code: string, message: string, path: Array<string> | null }
+    > } };
 
 export type SalesPartsFragment = { eventId: string, epoch: string, version: number, waiting: number, admitted: number, paymentsDelayedSince: string | null, now: string, categories: Array<{ categoryId: string, name: string, capacity: number, available: number, held: number, issuing: number, sold: number, returning: number, blocked: number, revenue: { amountMinor: number, currency: string } }>, minutes: Array<{ minute: string, sold: number, revenue: { amountMinor: number, currency: string } }>, revenue: { amountMinor: number, currency: string } };
 
@@ -727,6 +777,19 @@ export const QueueEntryPartsFragmentDoc = new TypedDocumentString(`
   now
 }
     `, {"fragmentName":"QueueEntryParts"}) as unknown as TypedDocumentString<QueueEntryPartsFragment, unknown>;
+export const ReceiptPartsFragmentDoc = new TypedDocumentString(`
+    fragment ReceiptParts on Receipt {
+  kind
+  number
+  issuedAt
+  total {
+    amountMinor
+    currency
+  }
+  path
+  pathExpiresAt
+}
+    `, {"fragmentName":"ReceiptParts"}) as unknown as TypedDocumentString<ReceiptPartsFragment, unknown>;
 export const SalesPartsFragmentDoc = new TypedDocumentString(`
     fragment SalesParts on Sales {
   eventId
@@ -1521,6 +1584,56 @@ export const QueuePositionChangedDocument = new TypedDocumentString(`
   }
   now
 }`) as unknown as TypedDocumentString<QueuePositionChangedSubscription, QueuePositionChangedSubscriptionVariables>;
+export const OrderReceiptsDocument = new TypedDocumentString(`
+    query OrderReceipts($orderId: ID!) {
+  order(id: $orderId) {
+    id
+    receipt {
+      ...ReceiptParts
+    }
+    creditNotes {
+      ...ReceiptParts
+    }
+  }
+}
+    fragment ReceiptParts on Receipt {
+  kind
+  number
+  issuedAt
+  total {
+    amountMinor
+    currency
+  }
+  path
+  pathExpiresAt
+}`) as unknown as TypedDocumentString<OrderReceiptsQuery, OrderReceiptsQueryVariables>;
+export const SellerDocument = new TypedDocumentString(`
+    query Seller {
+  seller {
+    legalName
+    address
+    taxId
+  }
+}
+    `) as unknown as TypedDocumentString<SellerQuery, SellerQueryVariables>;
+export const UpdateSellerDocument = new TypedDocumentString(`
+    mutation UpdateSeller($input: UpdateSellerInput!) {
+  updateSeller(input: $input) {
+    seller {
+      legalName
+      address
+      taxId
+    }
+    errors {
+      ... on UserError {
+        code
+        message
+        path
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<UpdateSellerMutation, UpdateSellerMutationVariables>;
 export const SalesDocument = new TypedDocumentString(`
     query Sales($eventId: ID!) {
   sales(eventId: $eventId) {

@@ -86,6 +86,7 @@ async function organizer(
     personId: account.id,
     role: 'ADMIN',
     identity: 'ACCOUNT',
+    email: null,
     organizerId: account.organizerId,
     session: 'seed',
     issuedAtMs: 0,

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { limits } from './limits.js';
 
 /** What the environment says, read once at the start. A value that cannot be meant stops the start with one clear line. */
@@ -28,6 +29,8 @@ export interface Config {
     readonly url: string | null;
     readonly from: string;
   };
+  /** A font file for what western fonts cannot write on receipts; null: those are used. */
+  readonly receiptFont: string | null;
   /** File with the platform's Ed25519 key as a private JWK; made if absent. */
   readonly tokenKeyFile: string;
   readonly oidcIssuers: readonly OidcIssuer[];
@@ -77,6 +80,14 @@ function choice<T extends string>(env: Environment, name: string, choices: reado
   const found = choices.find((value) => value === text);
   if (found === undefined) throw new ConfigError(`${name} must be one of ${choices.join(', ')}, not "${text}"`);
   return found;
+}
+
+function font(file: string): string {
+  // The library tells kinds of files apart by what is in them; other text would fail at the first receipt.
+  const signature = existsSync(file) ? readFileSync(file).subarray(0, 4).toString('latin1') : '';
+  if (!['\0\x01\0\0', 'OTTO', 'true', 'wOFF', 'wOF2'].includes(signature))
+    throw new ConfigError(`RECEIPT_FONT must be a TrueType or OpenType font file, which ${file} is not`);
+  return file;
 }
 
 function oidcIssuers(text: string | undefined): OidcIssuer[] {
@@ -130,6 +141,7 @@ export function readConfig(env: Environment): Config {
       url: env.SMTP_URL ? url('SMTP_URL', env.SMTP_URL, ['smtp:', 'smtps:']) : null,
       from: env.MAIL_FROM || 'Floodgate <no-reply@localhost>',
     }),
+    receiptFont: env.RECEIPT_FONT ? font(env.RECEIPT_FONT) : null,
     tokenKeyFile: env.TOKEN_KEY_FILE || '.floodgate/token-key.json',
     oidcIssuers: Object.freeze(oidcIssuers(env.OIDC_ISSUERS)),
     fanout: choice(env, 'FANOUT', ['shared', 'per-subscriber'], 'shared'),

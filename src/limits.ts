@@ -19,6 +19,8 @@ export const limits = {
   operationsInFlightPerSocket: 32,
   idLength: 200,
   nameLength: 200,
+  postalAddressLength: 500,
+  postalAddressLines: 8,
   pageItems: 100,
   idempotencyKeyLength: 200,
 
@@ -161,6 +163,21 @@ export const limits = {
   mailRetryMs: 2_000,
   mailQueue: 10_000,
 
+  // Receipts
+  receiptEveryMs: 1_000,
+  receiptBatch: 100,
+  receiptMailAttempts: 12,
+  receiptLinkMs: 900_000,
+  receiptCacheEntries: 100,
+
+  // Jobs
+  jobConcurrency: 2,
+  jobConnections: 4,
+  jobSlotMs: 400,
+  jobMaxMs: 600_000,
+  jobLocksEveryMs: 10_000,
+  jobRestartMs: 1_000,
+
   // Stores
   reconcileEveryMs: 30_000,
   reconcileSeats: 20_000,
@@ -206,6 +223,8 @@ export function assertLimits(l: Limits = limits): void {
     [l.processLeaseMs > l.presenceEveryMs * 4, 'a process may miss a few beats before its people count as absent'],
     [l.socketSoftBufferedBytes < l.socketHardBufferedBytes, 'soft limit below hard limit'],
     [l.httpBodyBytes < l.venuePlanBytes, 'only a seating plan may be large'],
+    [l.mailTimeoutMs * 10 < l.jobMaxMs, 'whoever has a job for jobMaxMs has died over it'],
+    [l.jobConcurrency < l.jobConnections, 'a connection is left for listening'],
     [l.seatsPerHold <= 100, 'a claim stays one short script'],
   ];
   const broken = relations.filter(([holds]) => !holds).map(([, text]) => text);

@@ -7,6 +7,7 @@ import { assertLimits, limits } from './limits.js';
 import { RedisUnusable } from './redis/connections.js';
 import { answerSupervisor, ClusterMetrics, serveMetrics } from './server/metrics.js';
 import { makeLogger, startServer } from './server/server.js';
+import { migrateJobs } from './workers/jobs.js';
 
 /** One clear line for whoever starts it; everything else is in the log. */
 function fail(error: unknown): never {
@@ -33,6 +34,7 @@ async function migrate(config: Config): Promise<void> {
   try {
     await lock.query(`SELECT pg_advisory_lock(hashtextextended('migrations', 0))`);
     await database.runMigrations({ transaction: 'each' });
+    await migrateJobs(config.databaseUrl);
   } finally {
     await lock.query(`SELECT pg_advisory_unlock(hashtextextended('migrations', 0))`);
     await lock.release();

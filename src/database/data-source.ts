@@ -22,12 +22,14 @@ import {
   Ticket,
   WebhookEvent,
 } from '../entities/orders.js';
+import { ReceiptCounter, ReceiptRow } from '../entities/receipts.js';
 import { limits } from '../limits.js';
 import { Initial1790000000000 } from './migrations/1790000000000-initial.js';
 import { LineAndClaims1790000100000 } from './migrations/1790000100000-line-and-claims.js';
 import { Revocations1790000200000 } from './migrations/1790000200000-revocations.js';
 import { Money1790000300000 } from './migrations/1790000300000-money.js';
 import { Pricing1790000400000 } from './migrations/1790000400000-pricing.js';
+import { Invoices1790000500000 } from './migrations/1790000500000-invoices.js';
 import { SnakeNaming } from './naming.js';
 import { PreparingClient } from './prepared.js';
 
@@ -60,6 +62,8 @@ export function makeDataSource(url: string, connections: number = limits.databas
       Refund,
       Posting,
       EventCancellation,
+      ReceiptRow,
+      ReceiptCounter,
     ],
     migrations: [
       Initial1790000000000,
@@ -67,6 +71,7 @@ export function makeDataSource(url: string, connections: number = limits.databas
       Revocations1790000200000,
       Money1790000300000,
       Pricing1790000400000,
+      Invoices1790000500000,
     ],
     namingStrategy: new SnakeNaming(),
     uuidExtension: 'pgcrypto',

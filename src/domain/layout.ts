@@ -243,6 +243,14 @@ export class LayoutIndex {
     return { rowLabel: source.label, seatLabel, guid, standingName: null, category, ...place };
   }
 
+  /** What stands on a ticket; no such index is a bug. */
+  nameOf(index: number): string {
+    const place = this.describe(index);
+    assert(place !== null, `there is no place ${index}`);
+    const seat = place.rowLabel === null ? place.standingName : `row ${place.rowLabel}, seat ${place.seatLabel}`;
+    return `${place.sectionName}, ${seat}`;
+  }
+
   private spanOf(index: number): Span | null {
     const at = this.spanAt[index];
     return at === undefined ? null : this.spans[at]!;

@@ -15,6 +15,16 @@ export class Organizer {
   @Field(() => String)
   @Column({ type: 'text' })
   name!: string;
+
+  /** Who sells, as receipts say it; null: the name. */
+  @Column({ type: 'text', nullable: true })
+  legalName!: string | null;
+
+  @Column({ type: 'text', nullable: true })
+  address!: string | null;
+
+  @Column({ type: 'text', nullable: true })
+  taxId!: string | null;
 }
 
 /** Somebody who signs in with a password: buyers, an organizer's people and the platform's administrators. */

@@ -86,6 +86,9 @@ registerEnumType(TicketState, {
 @Check('orders_state', `state IN (${orderStates.map((state) => `'${state}'`).join(', ')})`)
 @Check('orders_method', `method IN ('ONLINE', 'CASH', 'INVOICE')`)
 @Check('orders_refunded', 'refunded_minor BETWEEN 0 AND captured_minor')
+@Index('orders_without_receipt', ['issuedAt'], {
+  where: `receipt_at IS NULL AND issued_at IS NOT NULL AND state IN ('COMPLETED', 'REFUNDING', 'REFUNDED')`,
+})
 export class Order {
   @PrimaryColumn({ type: 'uuid' })
   id!: string;
@@ -197,6 +200,10 @@ export class Order {
 
   @Column({ type: 'timestamptz', precision: 3, nullable: true })
   issuedAt!: Date | null;
+
+  /** When it was seen to by whoever makes receipts. */
+  @Column({ type: 'timestamptz', precision: 3, nullable: true })
+  receiptAt!: Date | null;
 }
 
 /** A seat of an order and what is charged for it. All amounts are minor units, as charged: taxes are contained in them. */
@@ -347,6 +354,7 @@ export class Ticket {
 @Check('refund_amount', 'amount_minor >= 0')
 @Index('refund_order', ['orderId', 'createdAt'])
 @Index('refund_provider', ['providerId'], { unique: true })
+@Index('refund_without_receipt', ['createdAt'], { where: `receipt_at IS NULL AND done AND state <> 'FAILED'` })
 @Index('refund_unfinished', ['createdAt'], { where: `state IN ('REQUESTED', 'PENDING') OR NOT done` })
 export class Refund {
   @PrimaryColumn({ type: 'uuid' })
@@ -387,6 +395,10 @@ export class Refund {
 
   @Column({ type: 'timestamptz', precision: 3, nullable: true })
   settledAt!: Date | null;
+
+  /** When it was seen to by whoever makes credit notes. */
+  @Column({ type: 'timestamptz', precision: 3, nullable: true })
+  receiptAt!: Date | null;
 }
 
 /**

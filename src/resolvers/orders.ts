@@ -134,7 +134,7 @@ class Refund {
 }
 
 @ObjectType()
-class Order {
+export class Order {
   @Field(() => ID)
   id!: string;
 
@@ -197,6 +197,21 @@ class Order {
   now!: Date;
 }
 
+@InputType({ description: 'For the receipt. Whatever is left out is not on it.' })
+class BuyerInput {
+  @Field(() => String, {
+    nullable: true,
+    description: 'Where the receipt goes by mail. Defaults to the address that the session has proved.',
+  })
+  email?: string | null;
+
+  @Field(() => String, { nullable: true })
+  name?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'A few lines.' })
+  address?: string | null;
+}
+
 @InputType()
 class StartCheckoutInput {
   @Field(() => ID)
@@ -219,6 +234,12 @@ class StartCheckoutInput {
 
   @Field(() => ID)
   idempotencyKey!: string;
+
+  @Field(() => BuyerInput, {
+    nullable: true,
+    description: 'Whom the receipt is made out to. What the order was begun with stays.',
+  })
+  buyer?: BuyerInput | null;
 }
 
 @InputType()
@@ -363,12 +384,6 @@ class RetryRefundPayload {
   errors!: object[];
 }
 
-function describePlace(event: PublishedEvent, index: number): string {
-  const place = event.hall.index.describe(index)!;
-  const seat = place.rowLabel === null ? place.standingName : `row ${place.rowLabel}, seat ${place.seatLabel}`;
-  return `${place.sectionName}, ${seat}`;
-}
-
 function describeTicket(event: PublishedEvent, ticket: TicketRow): Ticket {
   const { id, orderId, state, issuedAt, seatIndex } = ticket;
   return {
@@ -376,7 +391,7 @@ function describeTicket(event: PublishedEvent, ticket: TicketRow): Ticket {
     orderId,
     seatId: seatId(event, seatIndex),
     state,
-    description: describePlace(event, seatIndex),
+    description: event.hall.index.nameOf(seatIndex),
     event,
     issuedAt,
   };
@@ -406,7 +421,7 @@ function describeOrder({ order, event, lines, tickets, refunds }: OrderView, { s
     total: { amountMinor: order.totalMinor, currency },
     lines: lines.map((line) => ({
       seatId: seatId(event, line.seatIndex),
-      description: describePlace(event, line.seatIndex),
+      description: event.hall.index.nameOf(line.seatIndex),
       ...describePrice(line, currency),
     })),
     payBy: order.payBy,
@@ -454,8 +469,8 @@ export class OrdersResolver {
     @Arg('input', () => StartCheckoutInput) input: StartCheckoutInput,
     @Ctx() context: Context,
   ): Promise<StartCheckoutPayload> {
-    const { holdId, fence, method, withoutCode, idempotencyKey } = input;
-    const wish = { holdId, fence, method, withoutCode, idempotencyKey };
+    const { holdId, fence, method, withoutCode, idempotencyKey, buyer } = input;
+    const wish = { holdId, fence, method, withoutCode, idempotencyKey, buyer: buyer ?? null };
     const { orders, orderFeed, payments, platform } = context.services;
     const { checkoutWaitMs } = platform.config;
     const act = () =>

@@ -9,6 +9,7 @@ import { CodesResolver } from './codes.js';
 import { EventsResolver } from './events.js';
 import { LineResolver } from './line.js';
 import { OrdersResolver, TicketsResolver, ViewerOrdersResolver } from './orders.js';
+import { OrderReceiptsResolver, SellerResolver } from './receipts.js';
 import { SalesResolver } from './sales.js';
 import { SeatHoldsResolver } from './seat-holds.js';
 import { SeatMapResolver } from './seat-map.js';
@@ -37,10 +38,12 @@ export function buildSchema(): GraphQLSchema {
       CodesResolver,
       EventsResolver,
       LineResolver,
+      OrderReceiptsResolver,
       OrdersResolver,
       SalesResolver,
       SeatHoldsResolver,
       SeatMapResolver,
+      SellerResolver,
       SystemResolver,
       TicketsResolver,
       ViewerOrdersResolver,

@@ -57,6 +57,7 @@ export async function buildHttp(
       context: async (request: FastifyRequest) => ({ services, viewer: await viewerOf(services, request) }),
     }),
   });
+  serveReceipts(http, services);
   await http.register(async (scope) => receiveWebhooks(scope, services));
   http.get('/.well-known/jwks.json', async () => services.tokens.jwks);
   http.get('/health', async (_request, reply) => {
@@ -197,6 +198,24 @@ function serveExplorer(http: FastifyInstance): void {
     if (!request.headers['accept-encoding']?.includes('gzip')) return reply.send(page);
     packed ??= gzipSync(page, { level: 4 });
     return reply.header('content-encoding', 'gzip').send(packed);
+  });
+}
+
+/** A receipt for whoever has a link to it. A browser follows a link without any header, so the link itself is the leave. */
+function serveReceipts(http: FastifyInstance, services: Services): void {
+  http.get<{ Params: { id: string }; Querystring: { token?: unknown } }>('/receipts/:id', async (request, reply) => {
+    const { token } = request.query;
+    const file = typeof token === 'string' ? await services.receipts.open(request.params.id, token) : null;
+    reply.header('cache-control', 'private, no-store').header('referrer-policy', 'no-referrer');
+    if (file === null)
+      return reply
+        .code(403)
+        .send({ error: 'The link is not valid, or it has expired: ask the order for another one.' });
+    return reply
+      .type('application/pdf')
+      .header('content-disposition', `inline; filename="${file.name}"`)
+      .header('x-content-type-options', 'nosniff')
+      .send(file.pdf);
   });
 }
 

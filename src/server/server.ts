@@ -18,8 +18,10 @@ import { buildServices, type Services } from '../services/services.js';
 import { loadTokenKey } from '../services/tokens.js';
 import { startAdmission } from '../workers/admission.js';
 import { startCancellations } from '../workers/cancellations.js';
+import { startJobs } from '../workers/jobs.js';
 import { startOrderSteps } from '../workers/order-steps.js';
 import { startProviderEvents } from '../workers/provider-events.js';
+import { startReceipts } from '../workers/receipts.js';
 import { startReconciler } from '../workers/reconciler.js';
 import { addressOf } from './address.js';
 import { DocumentCache } from './documents.js';
@@ -110,6 +112,8 @@ export async function startServer(
   const orderSteps = startOrderSteps(platform, services.settlement);
   const providerEvents = startProviderEvents(platform, services);
   const cancellations = startCancellations(platform, services.cancellations);
+  const jobs = await startJobs(platform, services.receipts);
+  const receipts = startReceipts(platform, services.receiptIssuing);
   await http.listen({ host: config.host, port: config.port, backlog: limits.listenBacklog });
   const counted = () => ({
     sockets: sockets.counts,
@@ -127,7 +131,7 @@ export async function startServer(
     await apollo.stop();
     await http.close();
     await metricsServer?.close();
-    const loops = [admission, reconciler, orderSteps, providerEvents, cancellations];
+    const loops = [admission, reconciler, orderSteps, providerEvents, cancellations, receipts, jobs];
     await Promise.all(loops.map((loop) => loop.stop()));
     services.stop();
     platform.mailer.close();

@@ -1,5 +1,6 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
+import { normalAddress } from '../domain/contacts.js';
 import { invalidInput, type Refusal, refuse } from '../domain/errors.js';
 import { derivedId, inputDigest } from '../domain/ids.js';
 import { Account, Organizer } from '../entities/accounts.js';
@@ -25,13 +26,6 @@ async function isPassword(password: string, stored: string): Promise<boolean> {
 }
 
 const wrongCode = 'Is not the code that was sent to this address, or it has expired.';
-
-/** An address as it is kept; null when it is none. */
-function normalAddress(email: string): string | null {
-  const address = email.trim().normalize('NFC').toLowerCase();
-  const isAddress = /^[^\s@<>(),;:"\\[\]]+@[^\s@<>(),;:"\\[\]]+\.[^\s@<>(),;:"\\[\]]+$/.test(address);
-  return isAddress && address.length <= limits.nameLength && !/[\p{Cc}\p{Cf}]/u.test(address) ? address : null;
-}
 
 export interface EmailCode {
   readonly email: string;
@@ -59,12 +53,12 @@ export class Accounts {
 
   startGuestSession(): Session {
     const personId = this.#platform.clock.randomId();
-    return this.#open({ personId, role: 'GUEST', organizerId: null, identity: 'ANONYMOUS' }, limits.guestSessionMs);
+    return this.#openGuest(personId);
   }
 
   /** A session of a person who is known already: on another device. */
   resume(personId: string): Session {
-    return this.#open({ personId, role: 'GUEST', organizerId: null, identity: 'ANONYMOUS' }, limits.guestSessionMs);
+    return this.#openGuest(personId);
   }
 
   /** Ends the session that asks, or all sessions of its person so far: their tokens are refused, their sockets closed. */
@@ -101,7 +95,10 @@ export class Accounts {
     const address = await this.#proveAddress(email, code);
     if (typeof address !== 'string') return address;
     const personId = derivedId('email', address);
-    return this.#open({ personId, role: 'GUEST', organizerId: null, identity: 'EMAIL' }, limits.guestSessionMs);
+    return this.#open(
+      { personId, role: 'GUEST', organizerId: null, identity: 'EMAIL', email: address },
+      limits.guestSessionMs,
+    );
   }
 
   /** An account of a buyer whose address has been proved. Whoever has one already gets the new password with it. */
@@ -124,7 +121,7 @@ export class Accounts {
       return refuse('FORBIDDEN', { message: 'This address belongs to an organizer: sign in.' });
     // Whoever knew the old password is signed out.
     await this.#revocations.revokePerson(rows[0].id);
-    return this.#openAccount({ id: rows[0].id, role: 'BUYER', organizerId: null });
+    return this.#openAccount({ id: rows[0].id, role: 'BUYER', organizerId: null, email: address });
   }
 
   async signIn(email: string, password: string): Promise<Session | Refusal<'UNAUTHENTICATED' | 'OVERLOADED'>> {
@@ -147,8 +144,13 @@ export class Accounts {
     return { personId: viewer.personId, ...this.#tokens.session(viewer, ttlMs) };
   }
 
-  #openAccount({ id: personId, role, organizerId }: Pick<Account, 'id' | 'role' | 'organizerId'>): Session {
-    const viewer = { personId, role: role === 'BUYER' ? ('GUEST' as const) : role, organizerId };
+  #openGuest(personId: string): Session {
+    const viewer = { personId, role: 'GUEST', organizerId: null, identity: 'ANONYMOUS' } as const;
+    return this.#open(viewer, limits.guestSessionMs);
+  }
+
+  #openAccount({ id: personId, role, organizerId, email }: Omit<Account, 'passwordHash' | 'createdAt'>): Session {
+    const viewer = { personId, role: role === 'BUYER' ? ('GUEST' as const) : role, organizerId, email };
     return this.#open({ ...viewer, identity: 'ACCOUNT' }, limits.accountSessionMs);
   }
 

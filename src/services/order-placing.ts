@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import { inTransaction, lockInventory } from '../database/transaction.js';
+import type { Buyer } from '../domain/contacts.js';
 import { decodePriceList, seatTotalMinor } from '../domain/money.js';
 import type { OrderMethod } from '../domain/order-states.js';
 import { limits } from '../limits.js';
@@ -14,6 +15,13 @@ import type { Platform } from './platform.js';
  * been over for so long that the use of its code was given back.
  */
 export type Bound = 'bound' | 'taken' | 'rebuilt';
+
+/** Under which id an order is placed, how it is paid, and whom its receipt is made out to. */
+interface OrderBy {
+  readonly orderId: string;
+  readonly method: OrderMethod;
+  readonly buyer: Buyer;
+}
 
 /** What an order is written from. */
 interface NewOrder {
@@ -30,6 +38,9 @@ interface NewOrder {
   readonly code_id: string | null;
   readonly pay_by: Date;
   readonly free_at: Date;
+  readonly buyer_email: string | null;
+  readonly buyer_name: string | null;
+  readonly buyer_address: string | null;
   readonly lines: readonly {
     readonly seat: number;
     readonly category: number;
@@ -47,7 +58,7 @@ const inputSql = `
   input AS (
     SELECT * FROM jsonb_to_recordset($1::jsonb) AS x(
       id uuid, event_id uuid, person_id text, hold_id uuid, generation int, fence bigint, method text, currency text, total_minor int, prices text,
-      code_id uuid, pay_by timestamptz, free_at timestamptz, lines jsonb)),
+      code_id uuid, pay_by timestamptz, free_at timestamptz, buyer_email text, buyer_name text, buyer_address text, lines jsonb)),
   reserved AS (
     SELECT u.order_id FROM code_use u JOIN input i ON i.id = u.order_id AND i.code_id = u.code_id
     WHERE i.code_id IS NOT NULL FOR UPDATE OF u),
@@ -62,8 +73,10 @@ const inputSql = `
 /** An order, its lines and its first step. One that is there already stays as it is. */
 const writtenSql = (from: string) => `
   written AS (
-    INSERT INTO orders (id, event_id, person_id, hold_id, generation, fence, state, method, currency, total_minor, prices, code_id, pay_by, free_at, created_at)
-    SELECT id, event_id, person_id, hold_id, generation, fence, 'PAYMENT_PREPARING', method, currency, total_minor, prices, code_id, pay_by, free_at, $2
+    INSERT INTO orders (id, event_id, person_id, hold_id, generation, fence, state, method, currency, total_minor, prices, code_id, pay_by, free_at,
+      buyer_email, buyer_name, buyer_address, created_at)
+    SELECT id, event_id, person_id, hold_id, generation, fence, 'PAYMENT_PREPARING', method, currency, total_minor, prices, code_id, pay_by, free_at,
+      buyer_email, buyer_name, buyer_address, $2
     FROM ${from} ON CONFLICT DO NOTHING RETURNING id),
   listed AS (
     INSERT INTO order_line (order_id, seat_index, category, price_minor, fee_minor, tax_minor, fee_tax_minor, tax_basis_points, discount_minor)
@@ -116,9 +129,9 @@ export class OrderPlacing {
     this.#placer = new Batcher(limits.stepBatch, (orders) => this.#placeMany(orders));
   }
 
-  async place(event: PublishedEvent, hold: StoredHold, asked: Pick<NewOrder, 'id' | 'method'>): Promise<Bound> {
-    const order = newOrder(event, hold, asked);
-    const bound = (await this.#placer.submit(order)).get(order.id)!;
+  async place(event: PublishedEvent, hold: StoredHold, by: OrderBy): Promise<Bound> {
+    const order = newOrder(event, hold, by);
+    const bound = (await this.#placer.submit(order)).get(by.orderId)!;
     return bound === 'alone' ? this.#placeAlone(order) : bound;
   }
 
@@ -176,7 +189,7 @@ async function bindSeats(manager: EntityManager, order: NewOrder, now: Date): Pr
   if (owned.length < seats.length) throw new SeatsTaken();
 }
 
-function newOrder(event: PublishedEvent, hold: StoredHold, asked: Pick<NewOrder, 'id' | 'method'>): NewOrder {
+function newOrder(event: PublishedEvent, hold: StoredHold, { orderId, method, buyer }: OrderBy): NewOrder {
   const { currency, prices, code } = decodePriceList(hold.prices);
   const lines = hold.seats.map((seat) => {
     const category = event.hall.categories[seat]!;
@@ -184,19 +197,22 @@ function newOrder(event: PublishedEvent, hold: StoredHold, asked: Pick<NewOrder,
   });
   const payBy = new Date(hold.payByMs!);
   return {
-    id: asked.id,
+    id: orderId,
     event_id: event.ref.eventId,
     person_id: hold.owner,
     hold_id: hold.holdId,
     generation: hold.generation,
     fence: hold.fence,
-    method: asked.method,
+    method,
     currency,
     total_minor: lines.reduce((sum, { price }) => sum + seatTotalMinor(price), 0),
     prices: hold.prices,
     code_id: code?.id ?? null,
     pay_by: payBy,
     free_at: new Date(payBy.getTime() + limits.settleGraceMs),
+    buyer_email: buyer.email,
+    buyer_name: buyer.name,
+    buyer_address: buyer.address,
     lines: lines.map(({ seat, category, price }) => ({
       seat,
       category,

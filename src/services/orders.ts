@@ -1,4 +1,5 @@
 import { inTransaction } from '../database/transaction.js';
+import { type Buyer, checkBuyer, type Said } from '../domain/contacts.js';
 import { isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { derivedId } from '../domain/ids.js';
 import { cancelableStates, isCancelable, isFinal, type OrderMethod } from '../domain/order-states.js';
@@ -63,8 +64,11 @@ export class Orders {
       /** At the prices of the hold without the code it was made with. */
       readonly withoutCode: boolean;
       readonly idempotencyKey: string;
+      readonly buyer?: Said<Buyer> | null;
     },
   ): Promise<OrderView | Refusal> {
+    const buyer = checkBuyer('input.buyer', input.buyer ?? {});
+    if (isRefusal(buyer)) return buyer;
     const ids = splitHoldId(input.holdId);
     const event = ids && (await this.#events.published(ids.eventId));
     if (!ids || !event) return refuse('NOT_FOUND', { path: ['input', 'holdId'], message: 'There is no such hold.' });
@@ -74,9 +78,9 @@ export class Orders {
     }
     // Running checkouts of a sale that is over may finish; those of an event that does not take place may not begin.
     if (event.event.state === 'CANCELED') return refuse('SALE_CLOSED', { path: ['input', 'holdId'] });
-    const { idempotencyKey: key, withoutCode, ...rest } = input;
-    const wish = withoutCode ? { ...rest, withoutCode } : rest;
-    const reused = await checkIdempotencyKey(this.#platform, viewer, { mutation: 'startCheckout', key, input: wish });
+    const { idempotencyKey: key, holdId, fence, method, withoutCode } = input;
+    const asked = { holdId, fence, method, ...(withoutCode && { withoutCode }), ...(input.buyer && { buyer }) };
+    const reused = await checkIdempotencyKey(this.#platform, viewer, { mutation: 'startCheckout', key, input: asked });
     if (reused !== null) return reused;
     const orderId = derivedId('order', ids.eventId, ids.holdId);
     const action = { holdId: ids.holdId, person: viewer.personId, orderId };
@@ -84,7 +88,11 @@ export class Orders {
     if (isRefusal(answer)) return answer;
     if (answer.code !== 'OK') return (await this.#ordered(viewer, orderId)) ?? refuseHoldAction(answer, input.fence);
     if (answer.hold.state !== 'CHECKOUT') return (await this.#ordered(viewer, orderId)) ?? refuseEnded(answer.hold);
-    const bound = await this.#placing.place(event, answer.hold, { id: orderId, method: input.method });
+    const bound = await this.#placing.place(event, answer.hold, {
+      orderId,
+      method,
+      buyer: { name: buyer.name, address: buyer.address, email: buyer.email ?? viewer.email },
+    });
     const ref = { eventId: ids.eventId, generation: answer.hold.generation };
     if (bound === 'bound') {
       this.#ledger.wakeWorkers(['CREATE']);

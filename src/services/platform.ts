@@ -28,6 +28,8 @@ export interface Viewer {
   readonly role: 'GUEST' | 'ORGANIZER' | 'ADMIN';
   /** What vouches for the person: nothing but the session, a verified address, an account here or elsewhere. */
   readonly identity: Identity;
+  /** The address that was proved for it; null: none was. */
+  readonly email: string | null;
   readonly organizerId: string | null;
   /** Which session it is: the digest of its token. */
   readonly session: string;

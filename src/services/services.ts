@@ -16,6 +16,8 @@ import { Orders } from './orders.js';
 import { PaymentHealth } from './payment-health.js';
 import type { Platform } from './platform.js';
 import { ProviderEvents } from './provider-events.js';
+import { ReceiptIssuing } from './receipt-issuing.js';
+import { Receipts } from './receipts.js';
 import { Reconciler } from './reconciler.js';
 import { Recovery } from './recovery.js';
 import { Refunds } from './refunds.js';
@@ -48,6 +50,8 @@ export interface Services {
   readonly orderFeed: OrderFeed;
   readonly refunds: Refunds;
   readonly payments: PaymentHealth;
+  readonly receipts: Receipts;
+  readonly receiptIssuing: ReceiptIssuing;
   readonly settlement: Settlement;
   readonly webhooks: Webhooks;
   readonly providerEvents: ProviderEvents;
@@ -101,6 +105,8 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
     orderFeed,
     refunds: new Refunds(platform, ledger, reading),
     payments,
+    receipts: new Receipts(platform, tokens),
+    receiptIssuing: new ReceiptIssuing(platform, reading),
     settlement: new Settlement(platform, catalogue, inventory, ledger),
     webhooks: new Webhooks(platform, ledger),
     providerEvents: new ProviderEvents(platform, ledger),

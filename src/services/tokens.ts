@@ -14,6 +14,7 @@ import {
 import { LRUCache } from 'lru-cache';
 import type { OidcIssuer } from '../config.js';
 import type { Clock } from '../domain/clock.js';
+import { normalAddress } from '../domain/contacts.js';
 import { limits } from '../limits.js';
 import type { Viewer } from './platform.js';
 import type { Revocations } from './revocations.js';
@@ -21,7 +22,7 @@ import type { Revocations } from './revocations.js';
 type Key = Awaited<ReturnType<typeof importJWK>>;
 
 /** What a token is for. A token of one use is never accepted for another. */
-type TokenUse = 'session' | 'place' | 'admission' | 'ticket';
+type TokenUse = 'session' | 'place' | 'admission' | 'ticket' | 'receipt';
 
 /** A place in line as the platform vouches for it. */
 export interface SignedPlace {
@@ -49,7 +50,9 @@ function signedPlace(claims: JWTPayload): SignedPlace {
 }
 
 /** Whom a new session is for. */
-export type NewSession = Pick<Viewer, 'personId' | 'role' | 'organizerId' | 'identity'>;
+export type NewSession = Pick<Viewer, 'personId' | 'role' | 'organizerId' | 'identity'> & {
+  readonly email?: string | null;
+};
 
 const issuer = 'floodgate';
 
@@ -126,11 +129,12 @@ export class Tokens {
   /** A new session of somebody. */
   session(viewer: NewSession, ttlMs: number): { token: string; expiresAtMs: number } {
     const expiresAtMs = this.#clock.nowMs() + ttlMs;
-    const { role, organizerId, identity } = viewer;
+    const { role, organizerId, identity, email = null } = viewer;
     const claims = {
       role,
       ...(organizerId !== null && { org: organizerId }),
       ...(identity !== 'ANONYMOUS' && { identity }),
+      ...(email !== null && { email }),
     };
     return { token: this.#sign('session', viewer.personId, claims, expiresAtMs), expiresAtMs };
   }
@@ -200,6 +204,17 @@ export class Tokens {
     return { ticketId: String(claims.sub), eventId: String(claims.event), seat: String(claims.seat) };
   }
 
+  /** Leave to read a receipt for a while, for whoever has the link. */
+  receiptLink(receiptId: string): { token: string; expiresAtMs: number } {
+    const expiresAtMs = this.#clock.nowMs() + limits.receiptLinkMs;
+    return { token: this.#sign('receipt', receiptId, {}, expiresAtMs), expiresAtMs };
+  }
+
+  /** Which receipt a link is about; null when the platform did not sign it, or its time is over. */
+  async readReceiptLink(token: string): Promise<string | null> {
+    return (await this.#verify(token, 'receipt'))?.sub ?? null;
+  }
+
   /** A JWT, in compact form. Signed here: by way of the library's asynchronous keys it costs three times as much. */
   #sign(
     use: TokenUse,
@@ -248,6 +263,7 @@ export class Tokens {
         role,
         organizerId: typeof own.org === 'string' ? own.org : null,
         identity: own.identity === 'EMAIL' || own.identity === 'ACCOUNT' ? own.identity : 'ANONYMOUS',
+        email: typeof own.email === 'string' ? own.email : null,
         session: digest,
         issuedAtMs: (own.iat ?? 0) * 1_000,
         expiresAtMs: (own.exp ?? 0) * 1_000,
@@ -275,6 +291,8 @@ export class Tokens {
         role: 'GUEST',
         organizerId: null,
         identity: 'ACCOUNT',
+        // An address that the issuer has not proved may be anybody's.
+        email: payload.email_verified === true ? normalAddress(String(payload.email)) : null,
         session: digest,
         issuedAtMs: (payload.iat ?? 0) * 1_000,
         expiresAtMs: (payload.exp ?? 0) * 1_000,

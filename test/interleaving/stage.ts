@@ -147,7 +147,12 @@ const silent = {
   listen: async () => () => {},
   onReconnect: () => () => {},
 } as unknown as Channels;
-const noMailer: Platform['mailer'] = { enabled: false, send: () => false, close: () => {} };
+const noMailer: Platform['mailer'] = {
+  enabled: false,
+  send: () => false,
+  deliver: () => Promise.reject(new Error('no mail')),
+  close: () => {},
+};
 const nothing = () => {};
 const silentLog = { error: nothing, warn: nothing, info: nothing, debug: nothing } as unknown as Platform['log'];
 

@@ -131,6 +131,7 @@ function viewerOf(personId: string, role: Viewer['role'], ofOrganizer: string | 
     personId,
     role,
     identity: 'ANONYMOUS',
+    email: null,
     organizerId: ofOrganizer,
     session: personId,
     issuedAtMs: 0,

@@ -109,7 +109,7 @@ test('The published key set holds the public key alone', async () => {
   ]);
 });
 
-test('A token of another use is never a session: a place, an admission and a ticket are refused', async () => {
+test('A token of another use is never a session: a place, an admission, a ticket and a link to a receipt are refused', async () => {
   const { eventId } = await createHall(app.organizer, { event: { waitingRoom: 'ALWAYS' } });
   const buyer = await app.guest();
   const { entry } = await buyer.mutate('joinQueue', { eventId }, 'entry { id place }');
@@ -122,6 +122,7 @@ test('A token of another use is never a session: a place, an admission and a tic
   await expectRefused(admission.token);
   const ticket = { ticketId: entry.id, eventId, seat: '1-1', issuedAtMs: Date.now() };
   await expectRefused(app.server.services.tokens.ticket(ticket));
+  await expectRefused(app.server.services.tokens.receiptLink(entry.id).token);
   await expectRefused(await signAsPlatform({ use: 'other', exp: inAnHour() }));
 });
 
@@ -132,6 +133,20 @@ test('A person of a configured issuer is its subject, without a role here', asyn
   const buyer = new ApiClient(app.url, await oidc.sign(claims));
   const { hold } = await holdSeats(buyer, eventId, { seatIds: [rows[0]![0]!] });
   expect(hold.state).toBe('HELD');
+});
+
+test('The address in a token of a configured issuer counts if that has proved it, and in no other form', async () => {
+  const claims = { iss: issuer, aud: audience, sub: 'user-7', exp: inAnHour(), email: 'Somebody@example.com' };
+  const addressIn = async (more: object) =>
+    (await app.server.services.tokens.viewer(await oidc.sign({ ...claims, ...more })))?.email;
+  expect(await addressIn({ email_verified: true })).toBe('somebody@example.com');
+  for (const unproved of [
+    {},
+    { email_verified: false },
+    { email_verified: 'true' },
+    { email_verified: true, email: 'x' },
+  ])
+    expect(await addressIn(unproved)).toBeNull();
 });
 
 test('A token of an issuer that is not configured, for another audience or without an end is refused', async () => {

@@ -135,7 +135,8 @@ const inside = new Set(
    providerTimeoutMs redisCommandMs redisConnectMs socketSweepMs stepBatch stepLeaseMs stepGatherMs stepPollMs stepRetryMaxMs
    stepRetryMs shoppersPerSeat rebuildRetryMs restoreBatch lineNumbers channelSeats mailConnections mailTimeoutMs mailAttempts mailRetryMs
    cancellationBatch cancellationUnfinished cancellationEveryMs cancellationWatchMs providerEvents providerEventMs providerEventTries providerEventPollMs
-   mailQueue preparedStatements revocations sweepEveryMs sweepHolds listenBacklog admitAtJoinAhead tokenCacheEntries tokenLength webhookBytes webhookToleranceSeconds`.split(
+   mailQueue receiptEveryMs receiptBatch receiptMailAttempts receiptCacheEntries jobConcurrency jobConnections jobSlotMs jobMaxMs jobLocksEveryMs
+   jobRestartMs preparedStatements revocations sweepEveryMs sweepHolds listenBacklog admitAtJoinAhead tokenCacheEntries tokenLength webhookBytes webhookToleranceSeconds`.split(
     /\s+/,
   ),
 );

@@ -28,6 +28,26 @@ const badKeys = (who: Who, input: Input): Case[] => [
   badKey('a key without end', who, input, 'k'.repeat(201)),
 ];
 
+/** What nobody can be written on a receipt as. */
+const badBuyers = (input: Input): Case[] =>
+  [
+    ['an address that is none', { email: 'buyer' }, 'email'],
+    ['an address with a line break', { email: 'a@b.example\nBcc: c@d.example' }, 'email'],
+    ['a name of two lines', { name: 'a\nb' }, 'name'],
+    ['a name without end', { name: 'n'.repeat(201) }, 'name'],
+    ['a postal address with control characters', { address: 'a\u0000' }, 'address'],
+    ['a postal address without end', { address: 'a'.repeat(501) }, 'address'],
+    ['a postal address of many lines', { address: `${'a\n'.repeat(9)}a` }, 'address'],
+  ].map(
+    ([what, buyer, field]): Case => [
+      `a buyer with ${what}`,
+      'owner',
+      (w) => ({ ...input(w), buyer }),
+      'INVALID_INPUT',
+      `input.buyer.${field}`,
+    ],
+  );
+
 const seats = (...seatIds: string[]) => ({ seats: { seatIds } });
 const best = (quantity: number, categoryId = '0') => ({ seats: { bestAvailable: { categoryId, quantity } } });
 
@@ -182,6 +202,15 @@ export const refusals: Record<string, { readonly valid: Input; readonly cases: r
       ...unknownIds('owner', 'input.entryId', (entryId) => ({ entryId })),
       ["somebody else's place", 'other', (w) => ({ entryId: w.entry.id }), 'NOT_FOUND', 'input.entryId'],
       ['somebody who signs in', 'organizer', (w) => ({ entryId: w.entry.id }), 'FORBIDDEN'],
+    ],
+  },
+  updateSeller: {
+    valid: () => ({ legalName: 'Test GmbH', address: 'Street 1\nTown', taxId: 'DE1' }),
+    cases: [
+      ['a buyer', 'owner', () => ({}), 'FORBIDDEN'],
+      ['a name of two lines', 'organizer', () => ({ legalName: 'a\nb' }), 'INVALID_INPUT', 'input.legalName'],
+      ['an address without end', 'organizer', () => ({ address: 'a'.repeat(501) }), 'INVALID_INPUT', 'input.address'],
+      ['a tax id without end', 'organizer', () => ({ taxId: '1'.repeat(201) }), 'INVALID_INPUT', 'input.taxId'],
     ],
   },
   importVenue: {
@@ -587,6 +616,7 @@ export const refusals: Record<string, { readonly valid: Input; readonly cases: r
     cases: [
       ...holdActions(),
       ['a released hold', 'owner', on((w) => w.released), 'HOLD_NOT_ACTIVE', 'input.holdId'],
+      ...badBuyers(on(held)),
       ['a sale that is over', 'owner', on((w) => w.heldInClosed), 'SALE_CLOSED', 'input.holdId'],
       ['nobody admitted', 'owner', on((w) => w.heldInWaiting), 'NOT_ADMITTED', 'input.holdId'],
       [

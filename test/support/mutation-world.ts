@@ -78,6 +78,9 @@ export async function arrange(app: TestApp) {
     );
     expect(unseen).toEqual([]);
   });
+  await eventually(async () => {
+    expect(await app.sql(`SELECT FROM orders WHERE state = 'COMPLETED' AND receipt_at IS NULL`)).toEqual([]);
+  });
   return {
     owner, other, rival: await signInRival(app), open, heldKey, held, inCheckout, checkoutKey, order, completed: toPay, released,
     entry, closed, heldInClosed, waiting, heldInWaiting, unopened, small, heldLong, timed, expired, lost, draftInput, draft, releaseInput,
