@@ -24,7 +24,7 @@ export function drawLineStep(op: OperationName, source: Source): Operation | nul
     case 'presence':
       return drawPresence(source);
     case 'admit':
-      return { op, checkoutsPerSecond: random.hits(0.8) ? 0 : random.pick([0.5, 2, 20]) };
+      return { op, checkoutsPerSecond: random.hits(0.8) ? 0 : random.pick([-1, 0.5, 2, 20]) };
     case 'draw':
       if (world.phase !== 'DRAWING' && random.hits(0.9)) return null;
       return { op, entries: random.between(1, 4), repeated: random.hits(0.1) };
