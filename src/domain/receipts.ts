@@ -1,4 +1,5 @@
 import type { Buyer } from './contacts.js';
+import { findCurrency } from './currencies.js';
 
 /** RECEIPT: of what was paid. CREDIT_NOTE: of what was given back. CONFIRMATION: of what cost nothing; a mail alone, without a number. */
 export const receiptKinds = ['RECEIPT', 'CREDIT_NOTE', 'CONFIRMATION'] as const;
@@ -98,12 +99,9 @@ export function creditLines(
   });
 }
 
-/** `12.50 EUR`, `1250 JPY`, `1.250 KWD`. To find out about a currency costs more than to write an amount. */
+/** `12.50 EUR`, `1250 JPY`, `1.250 KWD`: with the decimals in which amounts are counted, whatever people there write. */
 export function moneyFormat(currency: string): (minor: number) => string {
-  const { maximumFractionDigits: decimals = 2 } = new Intl.NumberFormat('en', {
-    style: 'currency',
-    currency,
-  }).resolvedOptions();
+  const { decimals } = findCurrency(currency) ?? { decimals: 2 };
   return (minor) => `${(minor / 10 ** decimals).toFixed(decimals)} ${currency}`;
 }
 

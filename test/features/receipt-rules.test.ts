@@ -18,6 +18,8 @@ test('Amounts have the decimals of their currency', () => {
   expect(moneyFormat('JPY')(1_250)).toBe('1250 JPY');
   expect(moneyFormat('KWD')(1_250)).toBe('1.250 KWD');
   expect(moneyFormat('KWD')(2_147_483_647)).toBe('2147483.647 KWD');
+  expect(moneyFormat('ISK')(50_000)).toBe('500.00 ISK');
+  expect(moneyFormat('HUF')(17_500)).toBe('175.00 HUF');
   expect([700, 825, 0].map(formatRate)).toEqual(['7 %', '8.25 %', '0 %']);
 });
 
