@@ -12,6 +12,8 @@ import {
 } from '../entities/events.js';
 import {
   EventCancellation,
+  MoneyCursor,
+  MoneyDifference,
   Order,
   OrderLine,
   OrderStepRow,
@@ -26,6 +28,7 @@ import { Initial1790000000000 } from './migrations/1790000000000-initial.js';
 import { LineAndClaims1790000100000 } from './migrations/1790000100000-line-and-claims.js';
 import { Revocations1790000200000 } from './migrations/1790000200000-revocations.js';
 import { Money1790000300000 } from './migrations/1790000300000-money.js';
+import { MoneyDifferences1790000600000 } from './migrations/1790000600000-money-differences.js';
 import { SnakeNaming } from './naming.js';
 import { PreparingClient } from './prepared.js';
 
@@ -56,8 +59,16 @@ export function makeDataSource(url: string, connections: number = limits.databas
       Refund,
       Posting,
       EventCancellation,
+      MoneyDifference,
+      MoneyCursor,
     ],
-    migrations: [Initial1790000000000, LineAndClaims1790000100000, Revocations1790000200000, Money1790000300000],
+    migrations: [
+      Initial1790000000000,
+      LineAndClaims1790000100000,
+      Revocations1790000200000,
+      Money1790000300000,
+      MoneyDifferences1790000600000,
+    ],
     namingStrategy: new SnakeNaming(),
     uuidExtension: 'pgcrypto',
     installExtensions: false,

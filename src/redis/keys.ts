@@ -114,6 +114,8 @@ export function eventKeys({ eventId, generation }: EventRef) {
 /** Keys that belong to no event. */
 export const globalKeys = {
   providerQuota: `${schemaVersion}:provider-quota`,
+  /** String: the process that has last taken its turn to compare money. */
+  moneyTurn: `${schemaVersion}:money-turn`,
   /** Channel: orders that changed, by id. */
   orderChannel: `${schemaVersion}:order-changes`,
   /** Channel: an event changed in the ledger or was rebuilt. */

@@ -17,6 +17,7 @@ import { buildServices, type Services } from '../services/services.js';
 import { loadTokenKey } from '../services/tokens.js';
 import { startAdmission } from '../workers/admission.js';
 import { startCancellations } from '../workers/cancellations.js';
+import { startMoneyReconciler } from '../workers/money-reconciler.js';
 import { startOrderSteps } from '../workers/order-steps.js';
 import { startProviderEvents } from '../workers/provider-events.js';
 import { startReconciler } from '../workers/reconciler.js';
@@ -98,6 +99,7 @@ export async function startServer(
   sockets.attach(http.server);
   const admission = startAdmission(platform, services);
   const reconciler = startReconciler(platform, services.reconciler);
+  const moneyReconciler = startMoneyReconciler(platform, services.moneyReconciler);
   const orderSteps = startOrderSteps(platform, services.settlement);
   const providerEvents = startProviderEvents(platform, services);
   const cancellations = startCancellations(platform, services.cancellations);
@@ -117,7 +119,7 @@ export async function startServer(
     await apollo.stop();
     await http.close();
     await metricsServer?.close();
-    const loops = [admission, reconciler, orderSteps, providerEvents, cancellations];
+    const loops = [admission, reconciler, moneyReconciler, orderSteps, providerEvents, cancellations];
     await Promise.all(loops.map((loop) => loop.stop()));
     services.stop();
     platform.mailer.close();

@@ -8,6 +8,7 @@ import { Events } from './events.js';
 import { InventoryService } from './inventory.js';
 import { Line } from './line.js';
 import { Mirrors } from './mirrors.js';
+import { MoneyReconciler } from './money-reconciler.js';
 import { OrderFeed } from './order-feed.js';
 import { OrderLedger } from './order-ledger.js';
 import { OrderReading } from './order-reading.js';
@@ -49,6 +50,7 @@ export interface Services {
   readonly providerEvents: ProviderEvents;
   readonly cancellations: Cancellations;
   readonly reconciler: Reconciler;
+  readonly moneyReconciler: MoneyReconciler;
   stop(): void;
 }
 
@@ -67,6 +69,7 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
   const orderFeed = new OrderFeed(platform, reading);
   const events = new Events(platform, catalogue, inventory);
   const cancellations = new Cancellations(platform, events, ledger);
+  const webhooks = new Webhooks(platform, ledger);
   const forget = await catalogue.start();
   const stopRevocations = await revocations.start();
   await orderFeed.start();
@@ -89,10 +92,11 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
     orderFeed,
     refunds: new Refunds(platform, ledger, reading),
     settlement: new Settlement(platform, catalogue, inventory, ledger),
-    webhooks: new Webhooks(platform, ledger),
+    webhooks,
     providerEvents: new ProviderEvents(platform, ledger),
     cancellations,
     reconciler: new Reconciler(platform, catalogue, inventory),
+    moneyReconciler: new MoneyReconciler(platform, ledger, webhooks),
     stop: () => {
       mirrors.stop();
       stopRevocations();
