@@ -137,7 +137,7 @@ export const limits = {
   moneyUnmatchedMs: 60_000,
   moneyRestMs: 2_100_000,
   moneyIntentsEveryMs: 300_000,
-  moneyOverlapMs: 300_000,
+  moneyOverlapMs: 10_000,
   moneyLookBackMs: 30 * 86_400_000,
   moneyPages: 100,
   moneyPageOrders: 1_000,

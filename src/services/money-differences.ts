@@ -21,7 +21,6 @@ export interface Difference extends Judgement {
 export interface OpenDifference {
   readonly kind: MoneyDifferenceKind;
   readonly subject: string;
-  readonly orderId: string | null;
   readonly about: About;
 }
 
@@ -63,10 +62,11 @@ export class MoneyDifferences {
     }
   }
 
-  /** Those that have not been looked at since an instant, the longest ago first; bounded. */
+  /** Those to be looked at again, the longest unseen first; bounded. The longer something is different, the more seldom it is looked at. */
   async open(beforeMs: number): Promise<OpenDifference[]> {
     return this.#platform.database.query(
-      `SELECT kind, subject, order_id AS "orderId", about FROM money_difference WHERE ended_at IS NULL AND seen_at < $1 ORDER BY seen_at LIMIT $2`,
+      `SELECT kind, subject, about FROM money_difference
+       WHERE ended_at IS NULL AND seen_at < $1 AND $1 - seen_at >= ($1 - found_at) / 10 ORDER BY seen_at LIMIT $2`,
       [new Date(beforeMs), limits.moneyRechecks],
     );
   }

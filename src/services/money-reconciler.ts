@@ -76,7 +76,9 @@ const booksSql = `
     SELECT COALESCE(sum(amount_minor) FILTER (WHERE reason = 'DISPUTE'), 0) AS lost,
            COALESCE(sum(amount_minor) FILTER (WHERE state = 'FAILED'), 0) - COALESCE(sum(amount_minor) FILTER (WHERE reason = 'AGAIN'), 0) AS owed
     FROM refund WHERE order_id = o.id) r
-  WHERE o.id = ANY($1) AND NOT EXISTS (SELECT FROM order_step s WHERE s.order_id = o.id AND s.finished_at IS NULL)
+  WHERE o.id = ANY($1) AND o.state IN ('COMPLETED', 'REFUNDED', 'CANCELED', 'EXPIRED', 'LOST')
+    AND NOT EXISTS (SELECT FROM order_step s WHERE s.order_id = o.id AND s.finished_at IS NULL)
+    AND NOT EXISTS (SELECT FROM refund u WHERE u.order_id = o.id AND NOT u.done)
     AND (p.held <> o.captured_minor - o.refunded_minor - p.disputed + r.lost
       OR CASE WHEN o.method = 'INVOICE' AND o.captured_minor = 0 THEN p.buyer < 0 ELSE p.buyer <> p.disputed - r.lost - r.owed END)`;
 
@@ -193,8 +195,8 @@ export class MoneyReconciler {
 
   /** What looks wrong is asked for once more: the order may have moved since the list was made. */
   async #lookAt(intents: readonly Pick<Intent, 'id' | 'orderId'>[]): Promise<void> {
-    const byId = new Map(intents.map((intent) => [intent.id, intent]));
-    for (const { id, orderId } of byId.values()) await this.#judge(id, orderId);
+    const once = new Map(intents.map((intent) => [intent.id, intent]));
+    for (const { id, orderId } of once.values()) await this.#judge(id, orderId);
   }
 
   /**

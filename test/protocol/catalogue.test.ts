@@ -132,6 +132,8 @@ const inside = new Set(
    presenceBatch presenceEveryMs processLeaseMs providerCallsPerEndpointPerSecond providerCallsPerSecond providerInFlight
    providerTimeoutMs redisCommandMs redisConnectMs socketSweepMs stepBatch stepLeaseMs stepGatherMs stepPollMs stepRetryMaxMs
    stepRetryMs shoppersPerSeat rebuildRetryMs restoreBatch lineNumbers channelSeats mailConnections mailTimeoutMs mailAttempts mailRetryMs
+   moneyTurnMs moneyUnmatchedMs moneyRestMs moneyIntentsEveryMs moneyOverlapMs moneyLookBackMs moneyPages moneyPageOrders moneyRechecks
+   moneyRefundRereadMs moneyReportPostings
    cancellationBatch cancellationUnfinished cancellationEveryMs cancellationWatchMs providerEvents providerEventMs providerEventTries providerEventPollMs
    mailQueue preparedStatements revocations sweepEveryMs sweepHolds listenBacklog admitAtJoinAhead tokenCacheEntries tokenLength webhookBytes webhookToleranceSeconds`.split(
     /\s+/,
