@@ -7,6 +7,7 @@ import { AccountsResolver } from './accounts.js';
 import { CancellationsResolver } from './cancellations.js';
 import { EventsResolver } from './events.js';
 import { LineResolver } from './line.js';
+import { MoneyReportResolver } from './money-report.js';
 import { OrdersResolver, TicketsResolver, ViewerOrdersResolver } from './orders.js';
 import { SalesResolver } from './sales.js';
 import { SeatHoldsResolver } from './seat-holds.js';
@@ -35,6 +36,7 @@ export function buildSchema(): GraphQLSchema {
       CancellationsResolver,
       EventsResolver,
       LineResolver,
+      MoneyReportResolver,
       OrdersResolver,
       SalesResolver,
       SeatHoldsResolver,

@@ -9,6 +9,7 @@ import { InventoryService } from './inventory.js';
 import { Line } from './line.js';
 import { Mirrors } from './mirrors.js';
 import { MoneyReconciler } from './money-reconciler.js';
+import { MoneyReports } from './money-report.js';
 import { OrderFeed } from './order-feed.js';
 import { OrderLedger } from './order-ledger.js';
 import { OrderReading } from './order-reading.js';
@@ -51,6 +52,7 @@ export interface Services {
   readonly cancellations: Cancellations;
   readonly reconciler: Reconciler;
   readonly moneyReconciler: MoneyReconciler;
+  readonly moneyReports: MoneyReports;
   stop(): void;
 }
 
@@ -97,6 +99,7 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
     cancellations,
     reconciler: new Reconciler(platform, catalogue, inventory),
     moneyReconciler: new MoneyReconciler(platform, ledger, webhooks),
+    moneyReports: new MoneyReports(platform, catalogue),
     stop: () => {
       mirrors.stop();
       stopRevocations();
