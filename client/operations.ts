@@ -142,6 +142,18 @@ export type LeaveQueueInput = {
   entryId: string;
 };
 
+/** PAID_WITHOUT_TICKETS, TICKETS_WITHOUT_MONEY: for a minute. ENDED_PAYABLE, ENDED_PAID: at the provider, of an order that is over. UNKNOWN_PAYMENT: of no order. AMOUNT_DIFFERS: between provider and ledger. MOVEMENT_UNKNOWN: money moved at the provider and the ledger does not know. REFUND_STUCK: nobody carries it out. BOOKS_DIFFER: postings do not come out. */
+export type MoneyDifferenceKind =
+  | 'AMOUNT_DIFFERS'
+  | 'BOOKS_DIFFER'
+  | 'ENDED_PAID'
+  | 'ENDED_PAYABLE'
+  | 'MOVEMENT_UNKNOWN'
+  | 'PAID_WITHOUT_TICKETS'
+  | 'REFUND_STUCK'
+  | 'TICKETS_WITHOUT_MONEY'
+  | 'UNKNOWN_PAYMENT';
+
 /** Why an order ends without tickets. */
 export type OrderEndReason =
   /** It was called off. */
@@ -174,6 +186,17 @@ export type OrderState =
   | 'REFUNDED'
   | 'REFUNDING';
 
+/** CREATE makes the payment, SETTLE waits for it and asks what it has become, ISSUE makes tickets, CAPTURE takes the money, CANCEL calls the payment off, RETURN takes seats back, REFUND pays back, RELEASE gives the seats up. */
+export type OrderStep =
+  | 'CANCEL'
+  | 'CAPTURE'
+  | 'CREATE'
+  | 'ISSUE'
+  | 'REFUND'
+  | 'RELEASE'
+  | 'RETURN'
+  | 'SETTLE';
+
 /** Whether a part answers. */
 export type PartState =
   | 'DOWN'
@@ -183,6 +206,16 @@ export type PointInput = {
   x: number;
   y: number;
 };
+
+/** SALE: tickets against a debt. CAPTURE: it is paid. GRANT: tickets taken back, the buyer is owed. PAYOUT: paid back. PAYOUT_FAILED: it came back. DISPUTE: the bank has taken the money. DISPUTE_WON: it gave it back. */
+export type PostingKind =
+  | 'CAPTURE'
+  | 'DISPUTE'
+  | 'DISPUTE_WON'
+  | 'GRANT'
+  | 'PAYOUT'
+  | 'PAYOUT_FAILED'
+  | 'SALE';
 
 export type PublishEventInput = {
   eventId: string;
@@ -209,6 +242,23 @@ export type QueuePhase =
 export type ReceiptKind =
   | 'CREDIT_NOTE'
   | 'RECEIPT';
+
+/** ORGANIZER, BUYER: asked for. EVENT: the event does not take place. LOST: paid too late, the seats were gone. PROVIDER: made at the provider. DISPUTE: the bank gave it back. AGAIN: an earlier one had failed. */
+export type RefundReason =
+  | 'AGAIN'
+  | 'BUYER'
+  | 'DISPUTE'
+  | 'EVENT'
+  | 'LOST'
+  | 'ORGANIZER'
+  | 'PROVIDER';
+
+/** REQUESTED: the provider has not taken it yet. PENDING: it is on its way. FAILED: it came back; the money is owed still, and the organizer pays it out again. */
+export type RefundState =
+  | 'FAILED'
+  | 'PENDING'
+  | 'REQUESTED'
+  | 'SUCCEEDED';
 
 export type ReleaseHoldInput = {
   fence: string;
@@ -324,6 +374,17 @@ export type EventsQueryVariables = Exact<{
 
 
 export type EventsQuery = { events: { edges: Array<{ cursor: string, node: { id: string, name: string, startsAt: string, timeZone: string, currency: string, saleOpensAt: string, saleState: SaleState, state: EventState, waitingRoom: WaitingRoom, admitPerSecond: number, activeCap: number, maxSeatsPerPerson: number, maxSeatsPerHold: number, categories: Array<{ id: string, name: string, color: string, accessible: boolean, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }> } }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } };
+
+export type MoneyReportQueryVariables = Exact<{
+  eventId: string;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type MoneyReportQuery = { moneyReport: { eventId: string, comparedTo: string | null, totals: Array<{ currency: string, orders: number, captured: { amountMinor: number }, refunded: { amountMinor: number }, disputed: { amountMinor: number }, clearing: { amountMinor: number }, cash: { amountMinor: number }, organizer: { amountMinor: number }, fees: { amountMinor: number }, tax: { amountMinor: number }, owedByBuyers: { amountMinor: number }, owedToBuyers: { amountMinor: number } }>, categories: Array<{ categoryId: string, name: string, tickets: number, voided: number, prices: { amountMinor: number, currency: string } }>, differences: Array<{ kind: MoneyDifferenceKind, subject: string, orderId: string | null, detail: string, foundAt: string, endedAt: string | null }>, orders: { edges: Array<{ cursor: string, node: { id: string, state: OrderState, method: OrderMethod, paymentIntentId: string | null, lines: Array<{ seatId: string, ticket: TicketState | null }>, postings: Array<{ kind: PostingKind, ref: string, buyer: number, clearing: number, cash: number, organizer: number, fees: number, tax: number, postedAt: string }>, refunds: Array<{ id: string, reason: RefundReason, state: RefundState, providerId: string | null, amount: { amountMinor: number, currency: string } }>, steps: Array<{ step: OrderStep, attempt: number, tries: number, outcome: string | null, finishedAt: string | null }> } }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } } };
+
+export type MoneySumsFragment = { currency: string, orders: number, captured: { amountMinor: number }, refunded: { amountMinor: number }, disputed: { amountMinor: number }, clearing: { amountMinor: number }, cash: { amountMinor: number }, organizer: { amountMinor: number }, fees: { amountMinor: number }, tax: { amountMinor: number }, owedByBuyers: { amountMinor: number }, owedToBuyers: { amountMinor: number } };
 
 export type OrderPartsFragment = { id: string, eventId: string, state: OrderState, version: number, payBy: string, now: string, lastDecline: string | null, endReason: OrderEndReason | null, paymentReadyAt: string | null, total: { amountMinor: number, currency: string }, lines: Array<{ seatId: string, description: string, price: { amountMinor: number, currency: string }, fee: { amountMinor: number, currency: string }, total: { amountMinor: number, currency: string } }>, payment: { paymentIntentId: string, clientSecret: string, apiUrl: string, publishableKey: string } | null, tickets: Array<{ id: string, orderId: string, seatId: string, state: TicketState, description: string, qr: string | null }> };
 
@@ -709,6 +770,42 @@ export const EventPartsFragmentDoc = new TypedDocumentString(`
   }
 }
     `, {"fragmentName":"EventParts"}) as unknown as TypedDocumentString<EventPartsFragment, unknown>;
+export const MoneySumsFragmentDoc = new TypedDocumentString(`
+    fragment MoneySums on MoneyTotals {
+  currency
+  orders
+  captured {
+    amountMinor
+  }
+  refunded {
+    amountMinor
+  }
+  disputed {
+    amountMinor
+  }
+  clearing {
+    amountMinor
+  }
+  cash {
+    amountMinor
+  }
+  organizer {
+    amountMinor
+  }
+  fees {
+    amountMinor
+  }
+  tax {
+    amountMinor
+  }
+  owedByBuyers {
+    amountMinor
+  }
+  owedToBuyers {
+    amountMinor
+  }
+}
+    `, {"fragmentName":"MoneySums"}) as unknown as TypedDocumentString<MoneySumsFragment, unknown>;
 export const OrderPartsFragmentDoc = new TypedDocumentString(`
     fragment OrderParts on Order {
   id
@@ -949,6 +1046,115 @@ export const EventsDocument = new TypedDocumentString(`
     }
   }
 }`) as unknown as TypedDocumentString<EventsQuery, EventsQueryVariables>;
+export const MoneyReportDocument = new TypedDocumentString(`
+    query MoneyReport($eventId: ID!, $first: Int, $after: String) {
+  moneyReport(eventId: $eventId) {
+    eventId
+    comparedTo
+    totals {
+      ...MoneySums
+    }
+    categories {
+      categoryId
+      name
+      tickets
+      voided
+      prices {
+        amountMinor
+        currency
+      }
+    }
+    differences {
+      kind
+      subject
+      orderId
+      detail
+      foundAt
+      endedAt
+    }
+    orders(first: $first, after: $after) {
+      edges {
+        cursor
+        node {
+          id
+          state
+          method
+          paymentIntentId
+          lines {
+            seatId
+            ticket
+          }
+          postings {
+            kind
+            ref
+            buyer
+            clearing
+            cash
+            organizer
+            fees
+            tax
+            postedAt
+          }
+          refunds {
+            id
+            reason
+            state
+            providerId
+            amount {
+              amountMinor
+              currency
+            }
+          }
+          steps {
+            step
+            attempt
+            tries
+            outcome
+            finishedAt
+          }
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+}
+    fragment MoneySums on MoneyTotals {
+  currency
+  orders
+  captured {
+    amountMinor
+  }
+  refunded {
+    amountMinor
+  }
+  disputed {
+    amountMinor
+  }
+  clearing {
+    amountMinor
+  }
+  cash {
+    amountMinor
+  }
+  organizer {
+    amountMinor
+  }
+  fees {
+    amountMinor
+  }
+  tax {
+    amountMinor
+  }
+  owedByBuyers {
+    amountMinor
+  }
+  owedToBuyers {
+    amountMinor
+  }
+}`) as unknown as TypedDocumentString<MoneyReportQuery, MoneyReportQueryVariables>;
 export const StartCheckoutDocument = new TypedDocumentString(`
     mutation StartCheckout($input: StartCheckoutInput!) {
   startCheckout(input: $input) {

@@ -13,6 +13,8 @@ import {
 } from '../entities/events.js';
 import {
   EventCancellation,
+  MoneyCursor,
+  MoneyDifference,
   Order,
   OrderLine,
   OrderStepRow,
@@ -30,6 +32,7 @@ import { Revocations1790000200000 } from './migrations/1790000200000-revocations
 import { Money1790000300000 } from './migrations/1790000300000-money.js';
 import { Pricing1790000400000 } from './migrations/1790000400000-pricing.js';
 import { Invoices1790000500000 } from './migrations/1790000500000-invoices.js';
+import { MoneyDifferences1790000600000 } from './migrations/1790000600000-money-differences.js';
 import { SnakeNaming } from './naming.js';
 import { PreparingClient } from './prepared.js';
 
@@ -64,6 +67,8 @@ export function makeDataSource(url: string, connections: number = limits.databas
       EventCancellation,
       ReceiptRow,
       ReceiptCounter,
+      MoneyDifference,
+      MoneyCursor,
     ],
     migrations: [
       Initial1790000000000,
@@ -72,6 +77,7 @@ export function makeDataSource(url: string, connections: number = limits.databas
       Money1790000300000,
       Pricing1790000400000,
       Invoices1790000500000,
+      MoneyDifferences1790000600000,
     ],
     namingStrategy: new SnakeNaming(),
     uuidExtension: 'pgcrypto',

@@ -81,3 +81,11 @@ export function decodePriceList(text: string): PriceList {
   const code = { id: rows[at]!.slice(codeMark.length), without: decodePrices(rows.slice(at + 1)) };
   return { currency, prices: decodePrices(rows.slice(0, at)), code };
 }
+
+/** An amount as people write it, with the decimals of its currency: 1250 with two is 12.50. */
+export function decimalText(amountMinor: number, decimals: number): string {
+  const digits = String(Math.abs(amountMinor)).padStart(decimals + 1, '0');
+  const whole = digits.slice(0, digits.length - decimals);
+  const sign = amountMinor < 0 ? '-' : '';
+  return decimals === 0 ? `${sign}${whole}` : `${sign}${whole}.${digits.slice(-decimals)}`;
+}

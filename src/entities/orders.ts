@@ -1,5 +1,6 @@
 import { registerEnumType } from 'type-graphql';
 import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, type Relation } from 'typeorm';
+import { type MoneyDifferenceKind, moneyDifferenceKinds } from '../domain/money-differences.js';
 import {
   type DisputeState,
   type EndReason,
@@ -89,11 +90,11 @@ registerEnumType(TicketState, {
 @Index('orders_without_receipt', ['issuedAt'], {
   where: `receipt_at IS NULL AND issued_at IS NOT NULL AND state IN ('COMPLETED', 'REFUNDING', 'REFUNDED')`,
 })
+@Index('orders_event', ['eventId', 'createdAt', 'id'])
 export class Order {
   @PrimaryColumn({ type: 'uuid' })
   id!: string;
 
-  @Index('orders_event')
   @Column({ type: 'uuid' })
   eventId!: string;
 
@@ -409,7 +410,9 @@ export class Refund {
 @Entity('posting')
 @Check('posting_balanced', 'buyer + clearing + cash + organizer + fees + tax = 0')
 @Check('posting_kind', `kind IN (${postingKinds.map((kind) => `'${kind}'`).join(', ')})`)
-@Index('posting_event', ['eventId'])
+@Index('posting_event', ['eventId', 'postedAt', 'orderId', 'kind', 'ref'])
+@Index('posting_time', ['postedAt'])
+@Index('posting_dispute', ['ref'], { where: `kind = 'DISPUTE'` })
 export class Posting {
   @PrimaryColumn({ type: 'uuid' })
   orderId!: string;
@@ -451,6 +454,67 @@ export class Posting {
 
   @Column({ type: 'timestamptz', precision: 3 })
   postedAt!: Date;
+}
+
+export const MoneyDifferenceKindEnum = enumOf(moneyDifferenceKinds);
+registerEnumType(MoneyDifferenceKindEnum, {
+  name: 'MoneyDifferenceKind',
+  description:
+    'PAID_WITHOUT_TICKETS, TICKETS_WITHOUT_MONEY: for a minute. ENDED_PAYABLE, ENDED_PAID: at the provider, of an order that is over. UNKNOWN_PAYMENT: of no order. AMOUNT_DIFFERS: between provider and ledger. MOVEMENT_UNKNOWN: money moved at the provider and the ledger does not know. REFUND_STUCK: nobody carries it out. BOOKS_DIFFER: postings do not come out.',
+});
+
+/** Something that the provider and the ledger say differently, from when it was found until it was over. */
+@Entity('money_difference')
+@Check('money_difference_kind', `kind IN (${moneyDifferenceKinds.map((kind) => `'${kind}'`).join(', ')})`)
+@Index('money_difference_event', ['eventId', 'foundAt'])
+@Index('money_difference_open', ['seenAt'], { where: 'ended_at IS NULL' })
+export class MoneyDifference {
+  @PrimaryColumn({ type: 'text' })
+  kind!: MoneyDifferenceKind;
+
+  /** What it is about: the provider's name of a payment or a movement, or an order. */
+  @PrimaryColumn({ type: 'text' })
+  subject!: string;
+
+  @Column({ type: 'uuid', nullable: true })
+  orderId!: string | null;
+
+  @Column({ type: 'uuid', nullable: true })
+  eventId!: string | null;
+
+  @Column({ type: 'text' })
+  detail!: string;
+
+  /** What it takes to look again. */
+  @Column({ type: 'jsonb' })
+  about!: object;
+
+  @Column({ type: 'timestamptz', precision: 3 })
+  foundAt!: Date;
+
+  @Column({ type: 'timestamptz', precision: 3 })
+  seenAt!: Date;
+
+  @Column({ type: 'timestamptz', precision: 3, nullable: true })
+  endedAt!: Date | null;
+}
+
+/** How far one list has been compared, and the page at which it goes on. */
+@Entity('money_cursor')
+export class MoneyCursor {
+  @PrimaryColumn({ type: 'text' })
+  feed!: string;
+
+  /** Everything before has been compared. */
+  @Column({ type: 'timestamptz', precision: 3 })
+  comparedTo!: Date;
+
+  /** The end of the stretch that is being compared. */
+  @Column({ type: 'timestamptz', precision: 3, nullable: true })
+  windowTo!: Date | null;
+
+  @Column({ type: 'text', nullable: true })
+  after!: string | null;
 }
 
 /** An event that does not take place: all its orders are paid back, in the background. */

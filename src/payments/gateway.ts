@@ -64,6 +64,44 @@ export interface ProviderDispute {
   readonly withdrawn: boolean;
 }
 
+/** A payment intent as looked up to be compared: what has been taken, and what of that has gone back or is on its way. */
+export interface AuditedIntent extends Intent {
+  readonly eventId: string | null;
+  readonly receivedMinor: number;
+  readonly refundedMinor: number;
+}
+
+/**
+ * Money that has moved on the provider's account. `source`: what it moved for, as it is now; null: nothing that is ours. Amounts are in the
+ * currency of the payment, whatever the account is kept in.
+ */
+export interface ProviderMovement {
+  readonly id: string;
+  readonly category: string;
+  readonly source: {
+    readonly kind: 'charge' | 'refund' | 'dispute';
+    readonly id: string;
+    readonly amountMinor: number;
+    readonly intentId: string | null;
+    /** Of a charge: ours, where the payment is. */
+    readonly orderId: string | null;
+  } | null;
+}
+
+/** A stretch of time of a list. Both ends are in it, to the second. */
+export interface ListWindow {
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** What the page before ended with; null: the first. */
+  readonly after: string | null;
+}
+
+/** A page of a list, newest first. `after`: what it ends with, where there are more. */
+export interface ListPage<T> {
+  readonly items: readonly T[];
+  readonly after: string | null;
+}
+
 export interface CreateRefund {
   readonly intentId: string;
   readonly refundId: string;
@@ -106,6 +144,11 @@ export interface PaymentGateway {
   retrieveDispute(id: string): Promise<ProviderAnswer<ProviderDispute>>;
   /** Looks for an order's intent by our id in its metadata, among those made since an instant. */
   findIntent(orderId: string, sinceMs: number): Promise<ProviderAnswer<Intent | null>>;
+  /** For comparing, after everything else: one intent, and the pages of what was made, of what moved and of what was told. */
+  auditIntent(intentId: string): Promise<ProviderAnswer<AuditedIntent>>;
+  listIntents(window: ListWindow): Promise<ProviderAnswer<ListPage<AuditedIntent>>>;
+  listMovements(window: ListWindow): Promise<ProviderAnswer<ListPage<ProviderMovement>>>;
+  listEvents(window: ListWindow): Promise<ProviderAnswer<ListPage<ProviderEvent>>>;
   /** Checks the signature over the raw body and reads the event; null when it is not from the provider. */
   readWebhook(body: Buffer, signature: string): ProviderEvent | null;
 }

@@ -5,12 +5,16 @@ import { heldMethods, paymentMethods } from '../domain/payment-methods.js';
 import type { ProviderEndpoint } from '../domain/provider-calls.js';
 import { limits } from '../limits.js';
 import type {
+  AuditedIntent,
   Calls,
   Intent,
+  ListPage,
+  ListWindow,
   PaymentGateway,
   ProviderAnswer,
   ProviderDispute,
   ProviderEvent,
+  ProviderMovement,
   ProviderRefund,
   UnknownAnswer,
 } from './gateway.js';
@@ -86,6 +90,63 @@ function describeDispute(dispute: Stripe.Dispute): ProviderDispute {
     state,
     withdrawn: !dispute.status.startsWith('warning_'),
   };
+}
+
+/** Of an authorisation that was let go the charge says refunded although nothing had been taken. */
+function describeAudited(intent: Stripe.PaymentIntent): AuditedIntent {
+  const charge = typeof intent.latest_charge === 'object' ? intent.latest_charge : null;
+  return {
+    eventId: intent.metadata.event_id ?? null,
+    receivedMinor: intent.amount_received,
+    refundedMinor: charge?.captured ? charge.amount_refunded : 0,
+    ...describeIntent(intent),
+  };
+}
+
+function describeMovement({ id, reporting_category: category, source }: Stripe.BalanceTransaction): ProviderMovement {
+  const about = typeof source === 'object' ? source : null;
+  if (about?.object !== 'charge' && about?.object !== 'refund' && about?.object !== 'dispute')
+    return { id, category, source: null };
+  const isCharge = about.object === 'charge';
+  const amountMinor = isCharge ? about.amount_captured : about.amount;
+  const orderId = isCharge ? (about.metadata.order_id ?? null) : null;
+  const intentId = idOf(about.payment_intent);
+  return { id, category, source: { kind: about.object, id: about.id, amountMinor, intentId, orderId } };
+}
+
+function describeEvent(event: Stripe.Event): ProviderEvent {
+  const about = event.data.object;
+  const intent = about.object === 'payment_intent' ? describeIntent(about) : null;
+  const changed = about.object === 'refund' || about.object === 'dispute' ? { kind: about.object, id: about.id } : null;
+  return { id: event.id, type: event.type, own: event.account === undefined, intent, changed };
+}
+
+/** What a webhook is for: these, and no other events, are missed. */
+const toldTypes = [
+  'payment_intent.amount_capturable_updated',
+  'payment_intent.succeeded',
+  'payment_intent.canceled',
+  'refund.created',
+  'refund.updated',
+  'refund.failed',
+  'charge.dispute.created',
+  'charge.dispute.updated',
+  'charge.dispute.closed',
+  'charge.dispute.funds_withdrawn',
+  'charge.dispute.funds_reinstated',
+];
+
+const pageOf = ({ fromMs, toMs, after }: ListWindow) => ({
+  created: { gte: Math.floor(fromMs / 1_000), lte: Math.floor(toMs / 1_000) },
+  limit: 100,
+  ...(after !== null && { starting_after: after }),
+});
+
+function describePage<S extends { readonly id: string }, T>(
+  { data, has_more }: { readonly data: readonly S[]; readonly has_more: boolean },
+  describe: (item: S) => T,
+): ListPage<T> {
+  return { items: data.map(describe), after: has_more ? (data.at(-1)?.id ?? null) : null };
 }
 
 function judge(error: unknown): Exclude<ProviderAnswer<never>, { kind: 'ok' }> {
@@ -203,6 +264,29 @@ export class StripeGateway implements PaymentGateway {
       return null;
     });
 
+  auditIntent: PaymentGateway['auditIntent'] = (intentId) =>
+    this.#call('list', async () =>
+      describeAudited(await this.#stripe.paymentIntents.retrieve(intentId, { expand: ['latest_charge'] })),
+    );
+
+  listIntents: PaymentGateway['listIntents'] = (window) =>
+    this.#call('list', async () => {
+      const page = { expand: ['data.latest_charge'], ...pageOf(window) };
+      return describePage(await this.#stripe.paymentIntents.list(page), describeAudited);
+    });
+
+  listMovements: PaymentGateway['listMovements'] = (window) =>
+    this.#call('list', async () => {
+      const page = { expand: ['data.source'], ...pageOf(window) };
+      return describePage(await this.#stripe.balanceTransactions.list(page), describeMovement);
+    });
+
+  listEvents: PaymentGateway['listEvents'] = (window) =>
+    this.#call('list', async () => {
+      const page = { types: toldTypes, ...pageOf(window) };
+      return describePage(await this.#stripe.events.list(page), describeEvent);
+    });
+
   readWebhook(body: Buffer, signature: string): ProviderEvent | null {
     let event: Stripe.Event;
     try {
@@ -215,10 +299,6 @@ export class StripeGateway implements PaymentGateway {
     } catch {
       return null;
     }
-    const about = event.data.object;
-    const intent = about.object === 'payment_intent' ? describeIntent(about) : null;
-    const changed =
-      about.object === 'refund' || about.object === 'dispute' ? { kind: about.object, id: about.id } : null;
-    return { id: event.id, type: event.type, own: event.account === undefined, intent, changed };
+    return describeEvent(event);
   }
 }

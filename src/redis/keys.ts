@@ -117,6 +117,8 @@ export const globalKeys = {
   providerQuota: `${schemaVersion}:provider-quota`,
   /** String: since when, in ms, the payment provider does not answer. Goes when nobody repeats it. */
   paymentDelay: `${schemaVersion}:payment-delay`,
+  /** String: the process that has last taken its turn to compare money. */
+  moneyTurn: `${schemaVersion}:money-turn`,
   /** Channel: orders that changed, by id. */
   orderChannel: `${schemaVersion}:order-changes`,
   /** Channel: an event changed in the ledger or was rebuilt. */

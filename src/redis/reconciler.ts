@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { limits } from '../limits.js';
-import { type EventRef, eventKeys, sharedKeys } from './keys.js';
+import { type EventRef, eventKeys, globalKeys, sharedKeys } from './keys.js';
 
 /** The hold that has a seat. */
 export interface SeatHolder {
@@ -31,4 +31,9 @@ export async function readSeatVersion(client: Redis, eventId: string): Promise<s
 export async function takeReconcileTurn(client: Redis, eventId: string, processId: string): Promise<boolean> {
   const { reconcileTurn } = sharedKeys(eventId);
   return (await client.set(reconcileTurn, processId, 'PX', limits.reconcileEveryMs, 'NX')) === 'OK';
+}
+
+/** The same for money, which is compared for all events at once. */
+export async function takeMoneyTurn(client: Redis, processId: string): Promise<boolean> {
+  return (await client.set(globalKeys.moneyTurn, processId, 'PX', limits.moneyTurnMs, 'NX')) === 'OK';
 }

@@ -380,7 +380,7 @@ class EventEdge {
 }
 
 @ObjectType()
-class PageInfo {
+export class PageInfo {
   @Field(() => Boolean)
   hasNextPage!: boolean;
 

@@ -8,6 +8,7 @@ import { CancellationsResolver } from './cancellations.js';
 import { CodesResolver } from './codes.js';
 import { EventsResolver } from './events.js';
 import { LineResolver } from './line.js';
+import { MoneyReportResolver } from './money-report.js';
 import { OrdersResolver, TicketsResolver, ViewerOrdersResolver } from './orders.js';
 import { OrderReceiptsResolver, SellerResolver } from './receipts.js';
 import { SalesResolver } from './sales.js';
@@ -39,6 +40,7 @@ export function buildSchema(): GraphQLSchema {
       EventsResolver,
       LineResolver,
       OrderReceiptsResolver,
+      MoneyReportResolver,
       OrdersResolver,
       SalesResolver,
       SeatHoldsResolver,

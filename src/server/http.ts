@@ -13,10 +13,11 @@ import type { Services } from '../services/services.js';
 import { makeOperationCounts, type OperationCounts, outcomeOf } from './counts.js';
 import { documentRules } from './documents.js';
 import { maskError } from './masking.js';
+import { serveMoneyReport } from './money-report.js';
 
 export const graphqlPath = '/graphql';
 
-/** GraphQL over HTTP, the explorer, the provider's webhooks, keys and health. */
+/** GraphQL over HTTP, the explorer, tables, the provider's webhooks, keys and health. */
 export async function buildHttp(
   schema: GraphQLSchema,
   services: Services,
@@ -58,6 +59,7 @@ export async function buildHttp(
     }),
   });
   serveReceipts(http, services);
+  serveMoneyReport(http, services, (request) => viewerOf(services, request));
   await http.register(async (scope) => receiveWebhooks(scope, services));
   http.get('/.well-known/jwks.json', async () => services.tokens.jwks);
   http.get('/health', async (_request, reply) => {
@@ -116,14 +118,15 @@ function allowOtherOrigins(http: FastifyInstance): void {
   http.addHook('onRequest', async (_request, reply) => {
     reply.header('access-control-allow-origin', '*');
   });
-  http.options(graphqlPath, async (_request, reply) =>
+  const preflight = async (_request: FastifyRequest, reply: FastifyReply) =>
     reply
       .header('access-control-allow-methods', 'GET, POST')
       .header('access-control-allow-headers', 'authorization, content-type, apollo-require-preflight')
       .header('access-control-max-age', '86400')
       .code(204)
-      .send(),
-  );
+      .send();
+  http.options(graphqlPath, preflight);
+  http.options('/events/:id/money.csv', preflight);
 }
 
 /** Only an organizer may send something large: a seating plan. Judged before the body is kept, by what was announced or else as it comes. */

@@ -19,6 +19,7 @@ import { loadTokenKey } from '../services/tokens.js';
 import { startAdmission } from '../workers/admission.js';
 import { startCancellations } from '../workers/cancellations.js';
 import { startJobs } from '../workers/jobs.js';
+import { startMoneyReconciler } from '../workers/money-reconciler.js';
 import { startOrderSteps } from '../workers/order-steps.js';
 import { startProviderEvents } from '../workers/provider-events.js';
 import { startReceipts } from '../workers/receipts.js';
@@ -109,6 +110,7 @@ export async function startServer(
   sockets.attach(http.server);
   const admission = startAdmission(platform, services);
   const reconciler = startReconciler(platform, services);
+  const moneyReconciler = startMoneyReconciler(platform, services.moneyReconciler);
   const orderSteps = startOrderSteps(platform, services.settlement);
   const providerEvents = startProviderEvents(platform, services);
   const cancellations = startCancellations(platform, services.cancellations);
@@ -131,7 +133,7 @@ export async function startServer(
     await apollo.stop();
     await http.close();
     await metricsServer?.close();
-    const loops = [admission, reconciler, orderSteps, providerEvents, cancellations, receipts, jobs];
+    const loops = [admission, reconciler, moneyReconciler, orderSteps, providerEvents, cancellations, receipts, jobs];
     await Promise.all(loops.map((loop) => loop.stop()));
     services.stop();
     platform.mailer.close();

@@ -109,8 +109,7 @@ export class ProviderEvents {
         [order.id, refund.id, isUuid(refund.refundId ?? '') ? refund.refundId : null],
       );
       if (known.length > 0) return this.#follow(manager, order, known[0]!, refund);
-      // Refunds of our own that are under way may be this one; what has failed there has taken nothing.
-      if (refund.state === 'FAILED') return true;
+      // Refunds of our own that are under way may be this one.
       return isSettled(order) && this.#adopt(manager, order, refund);
     });
   }
@@ -138,11 +137,15 @@ export class ProviderEvents {
     return true;
   }
 
-  /** Made at the provider by somebody else. Where all of the money went back the tickets go with it; part of it leaves them as they are. */
+  /**
+   * Made at the provider by somebody else. Where all of the money went back the tickets go with it; part of it leaves them as they are. One that
+   * has failed before anybody heard of it is owed, as it would be if it had been heard of in time.
+   */
   async #adopt(manager: EntityManager, order: LockedOrder, refund: ProviderRefund): Promise<boolean> {
     const left = order.capturedMinor - order.refundedMinor;
     const { log, clock } = this.#platform;
     if (refund.amountMinor > left) {
+      if (refund.state === 'FAILED') return true;
       const about = { alarm: true, orderId: order.id, providerId: refund.id, amountMinor: refund.amountMinor, left };
       log.error(about, 'the provider has paid back more than the ledger knows of');
       return true;

@@ -9,6 +9,8 @@ import { Events } from './events.js';
 import { InventoryService } from './inventory.js';
 import { Line } from './line.js';
 import { Mirrors } from './mirrors.js';
+import { MoneyReconciler } from './money-reconciler.js';
+import { MoneyReports } from './money-report.js';
 import { OrderFeed } from './order-feed.js';
 import { OrderLedger } from './order-ledger.js';
 import { OrderReading } from './order-reading.js';
@@ -57,6 +59,8 @@ export interface Services {
   readonly providerEvents: ProviderEvents;
   readonly cancellations: Cancellations;
   readonly reconciler: Reconciler;
+  readonly moneyReconciler: MoneyReconciler;
+  readonly moneyReports: MoneyReports;
   stop(): void;
 }
 
@@ -77,6 +81,7 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
   const orderFeed = new OrderFeed(platform, reading);
   const events = new Events(platform, catalogue, inventory);
   const cancellations = new Cancellations(platform, events, ledger);
+  const webhooks = new Webhooks(platform, ledger);
   const forget = await catalogue.start();
   const stopRevocations = await revocations.start();
   await orderFeed.start();
@@ -108,10 +113,12 @@ export async function buildServices(platform: Platform, tokenKey: JWK): Promise<
     receipts: new Receipts(platform, tokens),
     receiptIssuing: new ReceiptIssuing(platform, reading),
     settlement: new Settlement(platform, catalogue, inventory, ledger),
-    webhooks: new Webhooks(platform, ledger),
+    webhooks,
     providerEvents: new ProviderEvents(platform, ledger),
     cancellations,
     reconciler: new Reconciler(platform, catalogue, inventory),
+    moneyReconciler: new MoneyReconciler(platform, ledger, webhooks),
+    moneyReports: new MoneyReports(platform, catalogue),
     stop: () => {
       mirrors.stop();
       stopRevocations();

@@ -71,6 +71,18 @@ export class Webhooks {
     return true;
   }
 
+  /** Events of the provider's list: those that have never come are taken as if they had come now. Answers which. */
+  async takeMissing(events: readonly ProviderEvent[]): Promise<ProviderEvent[]> {
+    const rows: { id: string }[] = await this.#platform.database.query(
+      'SELECT id FROM webhook_event WHERE id = ANY($1)',
+      [events.map(({ id }) => id)],
+    );
+    const known = new Set(rows.map(({ id }) => id));
+    const missing = events.filter(({ id }) => !known.has(id));
+    await Promise.all(missing.map((event) => this.#store.submit(event)));
+    return missing;
+  }
+
   async #write(events: readonly ProviderEvent[]): Promise<void> {
     // Whatever happens in another's account is none of our business, but stored like everything else.
     const judged = events.map(({ own, intent, changed, ...event }) => ({

@@ -59,6 +59,10 @@ export function gateProvider(stage: Stage, world: World): PaymentGateway {
     retrieveDispute: (id) => call('retrieve', () => gateway.retrieveDispute(id)),
     // The provider's clock is the real one.
     findIntent: (orderId) => call('list', () => gateway.findIntent(orderId + world.suffix, sinceMs)),
+    auditIntent: (id) => call('list', () => gateway.auditIntent(id)),
+    listIntents: (window) => call('list', () => gateway.listIntents(window)),
+    listMovements: (window) => call('list', () => gateway.listMovements(window)),
+    listEvents: (window) => call('list', () => gateway.listEvents(window)),
     readWebhook: (body, signature) => gateway.readWebhook(body, signature),
   };
 }

@@ -134,6 +134,8 @@ const inside = new Set(
    providerHoldMaxMs providerHoldMs providerTurnMs providerUsualMs stepsPerLane
    providerTimeoutMs redisCommandMs redisConnectMs socketSweepMs stepBatch stepLeaseMs stepGatherMs stepPollMs stepRetryMaxMs
    stepRetryMs shoppersPerSeat rebuildRetryMs restoreBatch lineNumbers channelSeats mailConnections mailTimeoutMs mailAttempts mailRetryMs
+   moneyTurnMs moneyUnmatchedMs moneyRestMs moneyIntentsEveryMs moneyOverlapMs moneyLookBackMs moneyPages moneyPageOrders moneyRechecks
+   moneyRefundRereadMs moneyReportPostings
    cancellationBatch cancellationUnfinished cancellationEveryMs cancellationWatchMs providerEvents providerEventMs providerEventTries providerEventPollMs
    mailQueue receiptEveryMs receiptBatch receiptMailAttempts receiptCacheEntries jobConcurrency jobConnections jobSlotMs jobMaxMs jobLocksEveryMs
    jobRestartMs preparedStatements revocations sweepEveryMs sweepHolds listenBacklog admitAtJoinAhead tokenCacheEntries tokenLength webhookBytes webhookToleranceSeconds`.split(
