@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
+import { Redis } from 'ioredis';
 import { startTestApp, type TestApp } from '../../support/app.js';
 import { createHall, type TestHall } from '../../support/events.js';
 import { eventually } from '../../support/eventually.js';
@@ -15,14 +15,17 @@ let orderId: string;
 
 beforeAll(async () => {
   app = await startTestApp();
-  redis = app.server.services.platform.redis;
+  redis = new Redis(app.stores.redisUrl);
   hall = await createHall(app.organizer);
   keys = keysOf(hall.eventId);
   const order = await startOrder(app, hall, [hall.rows[0]![0]!]);
   orderId = order.orderId;
   await pay(app, order.stream);
 });
-afterAll(() => app.close());
+afterAll(async () => {
+  redis.disconnect();
+  await app.close();
+});
 
 const complaints = async () =>
   (await audit({ sql: app.sql, redis, provider: app.provider }, [hall.eventId])).complaints.map(({ rule }) => rule);

@@ -7,6 +7,8 @@ import type { ApiServer } from './servers.js';
 export interface Stop {
   /** The process that is at work on it; null: nobody is, the order waits for its buyer. */
   readonly worker: ApiServer | null;
+  /** Whether it stands in the middle of a transaction. */
+  readonly isInLedger: boolean;
   /** Its session in Postgres, where it is storing a webhook. */
   readonly storing: number | null;
   /** Everything goes on. */
@@ -34,7 +36,7 @@ async function stopInLedger(scene: Scene, name: GateName, act: () => Promise<voi
     await act();
     const { user, backend } = await gate.stopped();
     const storing = name.startsWith('webhook') ? backend : null;
-    return { worker: scene.apiOf(user), storing, go: gate.open };
+    return { worker: scene.apiOf(user), isInLedger: true, storing, go: gate.open };
   } catch (error) {
     await gate.open();
     throw error;
@@ -48,7 +50,7 @@ async function stopAtProvider(scene: Scene, endpoint: Endpoint, act: () => Promi
     setTimeout(() => reject(new Error(`the provider was not called: ${endpoint}`)), 30_000).unref(),
   );
   const caller = await Promise.race([call.arrived, impatience]);
-  return { worker: scene.apiOf(caller), storing: null, go: async () => call.go() };
+  return { worker: scene.apiOf(caller), isInLedger: false, storing: null, go: async () => call.go() };
 }
 
 async function buy(scene: Scene): Promise<void> {
@@ -97,7 +99,12 @@ export const cuts: readonly Cut[] = [
       await scene.sent('payment_intent.amount_capturable_updated');
       postman.policy = 'bring';
       // Not waited for: it comes when somebody is there to take it.
-      return { worker: null, storing: null, go: async () => void postman.bringKept().catch(() => {}) };
+      return {
+        worker: null,
+        isInLedger: false,
+        storing: null,
+        go: async () => void postman.bringKept().catch(() => {}),
+      };
     },
     ...paid,
   },

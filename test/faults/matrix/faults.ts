@@ -127,9 +127,11 @@ const postgresCrashed: Fault = {
   name: 'postgres',
   title: 'Postgres crashed and restarted',
   short: 'PG',
-  strike: async ({ stage }, stop) => {
+  strike: async ({ stage, eventId }, stop) => {
     await stage.crashPostgres();
     await stop.go();
+    // What it was writing is lost, and with it the word that it has given the step up.
+    if (stop.isInLedger && stop.storing === null) await stage.endLeases(eventId);
   },
 };
 
