@@ -73,5 +73,5 @@ async function tell({ stage, eventId }: Scene): Promise<string[]> {
      FROM order_step s JOIN orders o ON o.id = s.order_id WHERE o.event_id = $1 ORDER BY s.finished_at NULLS LAST`,
     [eventId],
   );
-  return [...steps.map(({ told }) => told), ...stage.logs().split('\n').slice(-20)];
+  return [...steps.map(({ told }) => told), ...stage.complaints()];
 }

@@ -64,7 +64,7 @@ export async function playRandom(options: RandomOptions): Promise<RandomReport> 
       ...sumsOf(evidence),
     };
   } catch (error) {
-    if (stage !== null) told(stage.logs());
+    if (stage !== null) told(stage.complaints().join('\n'));
     throw error;
   } finally {
     await stage?.close();

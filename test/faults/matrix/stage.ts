@@ -126,9 +126,12 @@ export class Stage {
     return stage;
   }
 
-  /** What the processes of the API have complained of. */
-  logs(): string {
-    return this.apis.map(({ name, logFile }) => `${name}: ${readFileSync(logFile, 'utf8').slice(-3_000)}`).join('\n');
+  /** What the processes of the API have complained of last. */
+  complaints(): string[] {
+    return this.apis.flatMap(({ name, logFile }) => {
+      const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n');
+      return lines.slice(-8).map((line) => `${name}: ${tellLine(line)}`);
+    });
   }
 
   async close(): Promise<void> {
@@ -221,6 +224,18 @@ export class Stage {
     });
     await until('the last webhook to be taken', async () => (await this.provider.state()).webhooksPending === 0);
   }
+}
+
+function tellLine(line: string): string {
+  if (!line.startsWith('{')) return line;
+  const { time, msg, reason, err, step } = JSON.parse(line) as {
+    readonly time: number;
+    readonly msg: string;
+    readonly step?: string;
+    readonly reason?: string;
+    readonly err?: { readonly message: string };
+  };
+  return [new Date(time).toISOString().slice(11, 23), step, msg, reason, err?.message].filter(Boolean).join(' · ');
 }
 
 function makePool(url: string): Pool {
