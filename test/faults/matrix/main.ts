@@ -67,8 +67,8 @@ function checkNames(
 async function matrix(options: Options): Promise<boolean> {
   const startedMs = performance.now();
   const played = await playMatrix({ ...options, told: (outcome) => say(describeCell(outcome)) });
-  process.stdout.write(`${describeMatrix(played)}\n`);
-  say(`seed ${options.seed}, ${Math.round((performance.now() - startedMs) / 1_000)} s`);
+  const seconds = Math.round((performance.now() - startedMs) / 1_000);
+  process.stdout.write(`${describeMatrix(played)}\nseed ${options.seed}, ${seconds} s\n`);
   return played.outcomes.every(({ ok }) => ok !== false);
 }
 

@@ -134,15 +134,22 @@ export class Storm {
     const bag = Object.entries(strikes).flatMap(([name, [weight, strike]]) =>
       Array.from({ length: weight }, () => ({ name, strike })),
     );
-    while (!this.#stopping) {
+    for (let drawn: typeof bag = []; !this.#stopping; ) {
+      // Out of a bag, so that a short run too meets everything.
+      if (drawn.length === 0) drawn = this.#shuffled(bag);
+      const { name, strike } = drawn.pop()!;
       // Each fault draws from a generator of its own, so that what one of them meets does not change the next.
-      const { name, strike } = this.#random.pick(bag);
       const own = randomFor(this.#random.between(0, 2 ** 31), 1);
-      await pause(this.#random.between(300, 2_500));
+      await pause(this.#random.between(100, 1_500));
       if (this.#stopping) return;
       this.#told(name);
       this.counts[name] = (this.counts[name] ?? 0) + 1;
       await strike(this, own);
     }
+  }
+
+  #shuffled<T>(list: readonly T[]): T[] {
+    const ranked = list.map((one) => ({ one, rank: this.#random.next() }));
+    return ranked.sort((a, b) => a.rank - b.rank).map(({ one }) => one);
   }
 }

@@ -57,3 +57,9 @@ function describeFailure({ cut, fault, notes }: CellOutcome): string[] {
   const again = `npm run test:faults -- --cut ${cut.name} --fault ${fault.name}`;
   return ['', `${cut.title} × ${fault.title} (${again})`, ...notes.map((note) => `  ${note}`)];
 }
+
+/** For tests: the matrix, if nothing in it has failed. */
+export function expectSound(matrix: Matrix): Matrix {
+  if (matrix.outcomes.some(({ ok }) => ok === false)) throw new Error(describeMatrix(matrix));
+  return matrix;
+}
