@@ -88,8 +88,6 @@ export class Settlement {
     // A free order takes the same path with nothing to ask of the provider.
     if (step.totalMinor === 0)
       return this.#finish(step, 'nothing to pay', 'ISSUE', { state: 'ISSUING', payment: 'CAPTURED' });
-    // The provider may have forgotten the key by now, and would make a second intent.
-    if (this.#tooOld(step)) return this.#lookUp(step, confirmed === 'LOST');
     const answer = await this.#platform.gateway.createIntent({
       orderId: step.orderId,
       eventId: step.eventId,
@@ -102,7 +100,7 @@ export class Settlement {
       this.#alarm(step, `the provider refuses the payment: ${answer.reason}`);
       return this.#finish(step, answer.reason, 'RELEASE', { endReason: 'CANCELED', lastDecline: answer.code });
     }
-    if (answer.kind === 'broken') return this.#lookUp(step, confirmed === 'LOST');
+    if (answer.kind === 'broken' || this.#tooOld(step)) return this.#lookUp(step, confirmed === 'LOST');
     return this.#again(step, answer);
   }
 
