@@ -128,10 +128,12 @@ test.each(forgeries)('The auditor finds %s', async (_what, rule, forge) => {
 });
 
 test('The auditor finds money that went back behind the back of the ledger, and a payment that the ledger does not know', async () => {
+  // Nobody tells the ledger.
+  await app.provider.settings({ webhookUrl: '' });
   const account = app.provider.client();
   const { id } = await intentOf(app, orderId);
   await account.refunds.create({ payment_intent: id });
-  expect(await complaints()).toEqual(['money', 'recorded']);
+  expect(await complaints()).toEqual(expect.arrayContaining(['money', 'recorded']));
   const metadata = { order_id: orderId, event_id: hall.eventId };
   await account.paymentIntents.create({ amount: 1_100, currency: 'eur', metadata });
   expect(await complaints()).toEqual(expect.arrayContaining(['money', 'payments', 'recorded']));

@@ -98,6 +98,26 @@ const rules: readonly Rule[] = [
   }),
 
   {
+    name: 'postings',
+    check: ({ accounts, intentsOf }, complain) => {
+      for (const account of accounts ?? []) {
+        const intents = intentsOf(account.order);
+        const refundedMinor = intents.reduce((sum, { amount_refunded }) => sum + amount_refunded, 0);
+        const keptMinor = intents.reduce((sum, { amount_received }) => sum + amount_received, 0) - refundedMinor;
+        const tell = (what: string, said: number, due: number) => {
+          if (said !== due) complain(`order ${account.order.slice(0, 8)}: ${what} ${said}, not ${due}`);
+        };
+        tell('unbalanced postings:', account.unbalanced, 0);
+        tell('the buyer owes', account.buyer, 0);
+        tell('at the provider lies, by the postings,', account.clearing, keptMinor);
+        tell('earned, by the postings,', account.earned, keptMinor);
+        tell('paid back, by the refunds,', account.refunded, refundedMinor);
+        tell('unfinished refunds:', account.unfinishedRefunds, 0);
+      }
+    },
+  },
+
+  {
     name: 'strangers',
     check: ({ orders, intents }, complain) => {
       const known = new Set(orders.map(({ id }) => id));

@@ -42,11 +42,27 @@ export interface SeatEvidence {
   readonly contradiction: string | null;
 }
 
+/** What the postings and refunds of an order come to. */
+export interface AccountEvidence {
+  readonly order: string;
+  /** Postings whose accounts do not add up to nothing. */
+  readonly unbalanced: number;
+  /** What the buyer still owes. */
+  readonly buyer: number;
+  /** What lies with the provider. */
+  readonly clearing: number;
+  readonly earned: number;
+  readonly refunded: number;
+  readonly unfinishedRefunds: number;
+}
+
 /** Everything an audit looks at, read once when everything has come to rest. */
 export interface Evidence {
   readonly orders: readonly OrderEvidence[];
   readonly intents: readonly AuditedIntent[];
   readonly halls: readonly SeatEvidence[];
+  /** Null: this ledger keeps no postings. */
+  readonly accounts: readonly AccountEvidence[] | null;
   readonly intentsOf: (orderId: string) => readonly AuditedIntent[];
 }
 
@@ -62,11 +78,29 @@ const ordersSql = `
      FROM ticket t WHERE t.order_id = o.id), '[]') AS tickets
   FROM orders o WHERE o.event_id = ANY($1) ORDER BY o.created_at, o.id`;
 
+const accountsSql = `
+  SELECT o.id AS "order", p.*, r.* FROM orders o
+  CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE buyer + clearing + cash + organizer + fees + tax <> 0)::int AS unbalanced, COALESCE(sum(buyer), 0)::int AS buyer,
+           COALESCE(sum(clearing), 0)::int AS clearing, COALESCE(-sum(organizer + fees + tax), 0)::int AS earned
+    FROM posting WHERE order_id = o.id) p
+  CROSS JOIN LATERAL (
+    SELECT COALESCE(sum(amount_minor) FILTER (WHERE state = 'SUCCEEDED'), 0)::int AS refunded,
+           count(*) FILTER (WHERE state IN ('REQUESTED', 'PENDING') OR NOT done)::int AS "unfinishedRefunds"
+    FROM refund WHERE order_id = o.id) r
+  WHERE o.event_id = ANY($1)`;
+
+async function readAccounts({ sql }: Books, eventIds: readonly string[]): Promise<AccountEvidence[] | null> {
+  const [row] = await sql<{ kept: boolean }>(`SELECT to_regclass('posting') IS NOT NULL AS kept`);
+  return row!.kept ? sql<AccountEvidence>(accountsSql, [eventIds]) : null;
+}
+
 export async function readEvidence(books: Books, eventIds: readonly string[]): Promise<Evidence> {
-  const [orders, all, halls] = await Promise.all([
+  const [orders, all, halls, accounts] = await Promise.all([
     books.sql<OrderEvidence>(ordersSql, [eventIds]),
     books.provider.intents(),
     Promise.all(eventIds.map((eventId) => readHall(books, eventId))),
+    readAccounts(books, eventIds),
   ]);
   const intents = all.filter(({ metadata }) => eventIds.includes(metadata.event_id ?? ''));
   const byOrder = new Map<string, AuditedIntent[]>();
@@ -74,7 +108,7 @@ export async function readEvidence(books: Books, eventIds: readonly string[]): P
     const orderId = intent.metadata.order_id ?? '';
     byOrder.set(orderId, [...(byOrder.get(orderId) ?? []), intent]);
   }
-  return { orders, intents, halls, intentsOf: (orderId) => byOrder.get(orderId) ?? [] };
+  return { orders, intents, halls, accounts, intentsOf: (orderId) => byOrder.get(orderId) ?? [] };
 }
 
 async function readHall({ sql, redis }: Books, eventId: string): Promise<SeatEvidence> {
