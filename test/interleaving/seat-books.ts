@@ -73,7 +73,10 @@ return ''`;
 type Booked = Redis & { checkSeatBooks?(meta: string): Promise<string> };
 
 /** The first difference, or nothing. */
-export async function checkSeatBooks({ redis }: Stage): Promise<string | null> {
+export const checkSeatBooks = ({ redis }: Stage): Promise<string | null> => seatBooksOf(redis, eventId);
+
+/** The same of any event. */
+export async function seatBooksOf(redis: Redis, eventId: string): Promise<string | null> {
   const booked = redis as Booked;
   if (booked.checkSeatBooks === undefined) booked.defineCommand('checkSeatBooks', { numberOfKeys: 1, lua: script });
   const answer = await booked.checkSeatBooks!(sharedKeys(eventId).meta);
