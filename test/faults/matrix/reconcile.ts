@@ -32,7 +32,7 @@ export async function reconcile(stage: Stage, eventIds: readonly string[]): Prom
     redis: redis.commands,
     channels: new Channels(redis.commands, redis.subscriber),
     gateway: nobody,
-    mailer: { enabled: false, send: () => false, close: () => {} },
+    mailer: { enabled: false, send: () => false, deliver: async () => {}, close: () => {} },
     log: pino({ level: 'silent' }),
     processId: 'reconciler',
   };
