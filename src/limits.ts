@@ -143,6 +143,7 @@ export const limits = {
   stepPollMs: 500,
   stepGatherMs: 10,
   stepRetryMs: 1_000,
+  stepGiveUps: 5,
   stepRetryMaxMs: 60_000,
   idempotencyReplayMs: 20 * 3_600_000,
   cancellationBatch: 100,

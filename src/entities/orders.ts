@@ -381,6 +381,10 @@ export class Refund {
   @Column({ type: 'text', default: 'REQUESTED' })
   state!: RefundState;
 
+  /** Its turn has come, and stays until it is done: the next one waits, whenever it was written. */
+  @Column({ type: 'boolean', default: false })
+  begun!: boolean;
+
   /** Whether the order's steps are through with it; the provider may still say later that it failed. */
   @Column({ type: 'boolean', default: false })
   done!: boolean;

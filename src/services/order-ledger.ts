@@ -78,11 +78,11 @@ export interface StepOutcome {
   };
   /**
    * What happens to seats, tickets and money in the same transaction. `issue`: tickets, against a debt. `validate`: it is paid. `owe`: money came
-   * for seats that are gone, and is to go back. `payOut`: a refund has been taken by the provider. `release`: seats are nobody's any more.
+   * for seats that are gone, and is to go back. `begin`: the turn of a refund has come. `payOut`: a refund has been taken by the provider. `release`: seats are nobody's any more.
    */
   readonly effect?:
     | { readonly kind: 'issue'; readonly generation: number; readonly fence: number }
-    | { readonly kind: 'validate' | 'owe' }
+    | { readonly kind: 'validate' | 'owe' | 'begin' }
     | {
         readonly kind: 'payOut';
         readonly state: RefundState;
@@ -126,7 +126,7 @@ const leaseSql = `
          (SELECT json_agg(json_build_object('seat', i.seat_index, 'category', i.category, 'minor', i.price_minor + i.fee_minor) ORDER BY i.seat_index)
           FROM order_line i WHERE i.order_id = o.id) AS lines,
          (SELECT json_build_object('id', r.id, 'reason', r.reason, 'amountMinor', r.amount_minor, 'seats', r.seats, 'state', r.state, 'providerId', r.provider_id)
-          FROM refund r WHERE r.order_id = o.id AND NOT r.done ORDER BY r.created_at, r.id LIMIT 1) AS refund
+          FROM refund r WHERE r.order_id = o.id AND NOT r.done ORDER BY r.begun DESC, r.created_at, r.id LIMIT 1) AS refund
   FROM leased l JOIN orders o ON o.id = l.order_id`;
 
 /** An order `o` whose money is there and not on its way back: nobody takes its seats. */
@@ -483,6 +483,8 @@ async function takeEffect(manager: EntityManager, outcomes: readonly StepOutcome
       [JSON.stringify(refunds), now],
     );
   }
+  const begun = having('begin').map(({ from }) => from.refund!.id);
+  if (begun.length > 0) await manager.query('UPDATE refund SET begun = true WHERE id = ANY($1)', [begun]);
   const paid = outcomes.flatMap(({ from, effect }) =>
     effect?.kind === 'payOut'
       ? [{ id: from.refund!.id, state: effect.state, provider_id: effect.providerId, failure: effect.failure }]

@@ -75,9 +75,19 @@ export class Settlement {
           'step failed, will be repeated',
         );
       }
-      await this.#again(step).catch(() => {
-        // The lease ends by time and somebody takes the step again.
-      });
+      await this.#giveUp(step);
+    }
+  }
+
+  /** The ledger may be what has failed: whoever is alive says a few times that the step is free. Otherwise its lease ends by time. */
+  async #giveUp(step: LeasedStep): Promise<void> {
+    for (let left = limits.stepGiveUps; left > 0; left -= 1) {
+      const given = await this.#again(step).then(
+        () => true,
+        () => false,
+      );
+      if (given) return;
+      await new Promise((resolve) => setTimeout(resolve, limits.stepRetryMs));
     }
   }
 
@@ -256,7 +266,12 @@ export class Settlement {
       });
       if (answer === 'WRONG_EPOCH') return this.#wrongEpoch(step);
     }
-    return this.#finish(step, 'seats taken back', 'REFUND');
+    return this.#write({
+      from: step,
+      finish: { outcome: 'seats taken back', next: 'REFUND' },
+      runAtMs: this.#platform.clock.nowMs(),
+      effect: { kind: 'begin' },
+    });
   }
 
   /** The money is on its way back: the ledger gives the seats up, then Redis does. In this order nobody is sold a seat the ledger still keeps. */

@@ -3,7 +3,7 @@ import { booksOfApp, expectBooksBalance, readSeats } from '../support/books.js';
 import type { ApiClient, Data } from '../support/client.js';
 import { createHall, holdSeats, newKey, startCheckout, type TestHall } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
-import { calm, followOrder, intentOf, pay } from '../support/orders.js';
+import { calm, checkOut, followOrder, intentOf, pay } from '../support/orders.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -177,6 +177,16 @@ test("Events of another's account, of unknown types and of unknown payments are 
     await app.provider.sendWebhook({ like, object: { id: 're_unknown' } }),
   ];
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+  // What somebody else's account says of a payment that is named like ours pays for nothing.
+  const unpaid = await checkOut(app, hall, [hall.rows[0]![1]!]);
+  const { id: paid } = (await app.provider.client().events.list({ type: 'payment_intent.amount_capturable_updated' }))
+    .data[0]!;
+  const forged = { id: unpaid.payment.paymentIntentId, metadata: { order_id: unpaid.orderId } };
+  const { status } = await app.provider.sendWebhook({ like: paid, account: 'acct_other', object: forged });
+  expect(status).toBe(200);
+  expect(await app.sql('SELECT hint, nudges FROM orders WHERE id = $1', [unpaid.orderId])).toEqual([
+    { hint: null, nudges: 0 },
+  ]);
   const refused = [
     await app.provider.sendWebhook({ like, secret: 'whsec_of_somebody_else' }),
     await app.provider.sendWebhook({ like, ageSeconds: 3_600 }),

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { startTestApp, type TestApp } from '../support/app.js';
 import { booksOfApp, expectBooksBalance, readSeats } from '../support/books.js';
 import type { ApiClient, Data } from '../support/client.js';
@@ -75,6 +76,36 @@ test('Refunds of one order are carried out one after the other, and the last one
   expect(done).toMatchObject({ state: 'REFUNDED', refunded: { amountMinor: 3300 } });
   expect(done.refunds.map(({ state }: Data) => state)).toEqual(['SUCCEEDED', 'SUCCEEDED', 'SUCCEEDED']);
   expect(await intentOf(app, bought.orderId)).toMatchObject({ amount_refunded: 3300 });
+  expect((await readSeats(booksOf(hall))).counts).toMatchObject({ '.': 20, s: 0, r: 0 });
+  await expectBooksBalance(booksOf(hall));
+});
+
+test('A refund whose turn has come is finished before another one, whenever that one was written', async () => {
+  const hall = await createHall(app.organizer);
+  const [first, second] = hall.rows[0]!;
+  const bought = await buy(hall, [first!, second!]);
+  await app.provider.settings({ latencyMs: 1_000 });
+  await refund(bought.orderId, [first!]);
+  await eventually(async () => {
+    const [step] = await app.sql('SELECT step, lease FROM order_step WHERE order_id = $1 AND finished_at IS NULL', [
+      bought.orderId,
+    ]);
+    expect(step).toMatchObject({ step: 'REFUND', lease: expect.any(String) });
+  });
+  await refund(bought.orderId, [second!]);
+  // As if another process with another clock had written it, and this one had lost its lease.
+  await app.sql(`UPDATE refund SET created_at = created_at - interval '1 hour' WHERE order_id = $1 AND NOT begun`, [
+    bought.orderId,
+  ]);
+  await app.sql(
+    `UPDATE order_step SET lease = $2, leased_until = '2000-01-01' WHERE order_id = $1 AND finished_at IS NULL`,
+    [bought.orderId, randomUUID()],
+  );
+  await app.provider.settings({ latencyMs: 0 });
+  expect(await atRest(bought)).toMatchObject({
+    state: 'REFUNDED',
+    refunds: [{ state: 'SUCCEEDED' }, { state: 'SUCCEEDED' }],
+  });
   expect((await readSeats(booksOf(hall))).counts).toMatchObject({ '.': 20, s: 0, r: 0 });
   await expectBooksBalance(booksOf(hall));
 });
