@@ -88,7 +88,7 @@ registerEnumType(TicketState, {
 @Check('orders_method', `method IN ('ONLINE', 'CASH', 'INVOICE')`)
 @Check('orders_refunded', 'refunded_minor BETWEEN 0 AND captured_minor')
 @Index('orders_without_receipt', ['issuedAt'], {
-  where: `receipt_at IS NULL AND issued_at IS NOT NULL AND state IN ('COMPLETED', 'REFUNDING', 'REFUNDED')`,
+  where: 'receipt_at IS NULL AND issued_at IS NOT NULL',
 })
 @Index('orders_event', ['eventId', 'createdAt', 'id'])
 export class Order {

@@ -132,7 +132,7 @@ const leaseSql = `
 /** An order `o` whose money is there and not on its way back: nobody takes its seats. */
 export const isPaid = `o.payment IN ('AUTHORISED', 'CAPTURED') AND o.state NOT IN ('CANCELING', 'REFUNDING')`;
 
-const outcomeColumns = `order_id uuid, step text, attempt int, lease uuid, outcome text, next_step text, next_attempt int, run_at timestamptz,
+const outcomeColumns = `order_id uuid, event_id uuid, step text, attempt int, lease uuid, outcome text, next_step text, next_attempt int, run_at timestamptz,
   generation int, seen_nudges int, refund_id uuid, state text, payment text, intent_id text, client_secret text, wipe_secret boolean, end_reason text,
   last_decline text, clear_hint boolean, fence bigint, pay_by timestamptz`;
 
@@ -159,7 +159,7 @@ const finishSql = `
   finished AS (
     UPDATE order_step s SET finished_at = $2, outcome = i.outcome, lease = NULL, leased_until = NULL FROM input i
     WHERE s.order_id = i.order_id AND s.step = i.step AND s.attempt = i.attempt AND s.lease = i.lease AND s.finished_at IS NULL
-      AND (i.generation IS NULL OR EXISTS (SELECT FROM orders q JOIN inventory v ON v.event_id = q.event_id WHERE q.id = i.order_id AND v.generation = i.generation))
+      AND (i.generation IS NULL OR i.generation = (SELECT v.generation FROM inventory v WHERE v.event_id = i.event_id))
     RETURNING s.order_id, i.lease),
   changed AS (
     UPDATE orders o SET ${orderChanges}, issued_at = CASE WHEN i.state = 'CONFIRMED' THEN COALESCE(o.issued_at, $2) ELSE o.issued_at END
@@ -343,6 +343,7 @@ const ofRefunds: ReadonlySet<OrderStep> = new Set(['RETURN', 'REFUND', 'RELEASE'
 function outcomeRow({ from, finish, runAtMs, order = {}, effect }: StepOutcome) {
   return {
     order_id: from.orderId,
+    event_id: from.eventId,
     step: from.step,
     attempt: from.attempt,
     lease: from.lease,
