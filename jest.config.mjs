@@ -19,6 +19,8 @@ const esmOnly = ['jose'];
 const config = {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
+  // The matrix of faults takes minutes: it is a program of its own (`npm run test:faults`), and a test for its mutants.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/faults/(matrix|forgotten-keys)\\.test\\.ts$'],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.floodgate/'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: { '\\.ts$': swc, [`/node_modules/(${esmOnly.join('|')})/.+\\.js$`]: swc },

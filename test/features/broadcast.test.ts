@@ -44,6 +44,7 @@ describe('An operation is executed once for all', () => {
   test('if it watches the seats or the sales of an event, and no operation about one person is', () => {
     const schema = buildSchema();
     const documents: Record<string, string> = {
+      cancellationChanged: '{ cancellationChanged(eventId: "1") { state } }',
       holdUpdated: '{ holdUpdated(holdId: "1") { id } }',
       orderUpdated: '{ orderUpdated(orderId: "1") { id } }',
       queuePositionChanged: '{ queuePositionChanged(entryId: "1") { id } }',

@@ -360,24 +360,6 @@ test('Postings of an order that do not come out are an alarm that names the orde
   ]);
 });
 
-test('A list that breaks off is followed from there, and what has been compared is not read again', async () => {
-  const client = app.provider.client();
-  for (let i = 0; i < 105; i += 1) await client.paymentIntents.create({ amount: 500, currency: 'eur' });
-  await app.provider.fail({ endpoint: 'list', mode: 'unavailable', matching: 'starting_after' });
-  const cursor = async () =>
-    (await app.sql<{ after: string | null }>(`SELECT after FROM money_cursor WHERE feed = 'payments'`))[0]?.after;
-  await compare(limits.moneyRestMs);
-  expect(await cursor()).toMatch(/^pi_/);
-  await app.provider.clearFaults();
-  const calls = async () => (await app.provider.state()).api.calls;
-  await app.server.services.moneyReconciler.round();
-  expect(await cursor()).toBeNull();
-  const before = await calls();
-  await app.server.services.moneyReconciler.round();
-  // The events and what has moved; what was paid and is over needs no call.
-  expect((await calls()) - before).toBeLessThanOrEqual(4);
-});
-
 test('docs/operations/payments.md tells of every alarm about money, by its message', () => {
   const text = readFileSync(new URL('../../docs/operations/payments.md', import.meta.url), 'utf8');
   for (const message of Object.values(moneyAlarms)) expect(text).toContain(`| \`${message}\` |`);

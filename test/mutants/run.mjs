@@ -37,7 +37,15 @@ function failedTests(tree, test) {
   const report = join(tree, 'jest-report.json');
   spawnSync(
     'node',
-    [join(root, 'node_modules/jest/bin/jest.js'), '--json', `--outputFile=${report}`, '--silent', test],
+    [
+      join(root, 'node_modules/jest/bin/jest.js'),
+      '--json',
+      `--outputFile=${report}`,
+      '--silent',
+      '--testPathIgnorePatterns=/node_modules/',
+      '--',
+      test,
+    ],
     {
       cwd: tree,
       stdio: 'ignore',

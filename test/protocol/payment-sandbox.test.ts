@@ -173,7 +173,8 @@ describe('the payment sandbox', () => {
         [refunds.create({ payment_intent: 'pi_none' }), { code: 'resource_missing', statusCode: 404 }],
         [events.retrieve('evt_none'), { code: 'resource_missing', statusCode: 404 }],
       ] as const;
-      for (const [call, expected] of wrong) expect(await failure(call)).toMatchObject(expected);
+      const answers = wrong.map(([call, expected]) => [failure(call), expected] as const);
+      for (const [answer, expected] of answers) expect(await answer).toMatchObject(expected);
     });
 
     it('gives back at most what was taken', async () => {
