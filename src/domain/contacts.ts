@@ -19,13 +19,13 @@ export interface Seller {
 export type Said<T> = { readonly [K in keyof T]?: T[K] | null | undefined };
 
 /** Control characters, and those that turn the direction of what follows: neither belongs into a mail's head or on a receipt. */
-const unprintable = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
+const unprintable = /[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
 
 /** An address as it is kept; null when it is none. */
 export function normalAddress(email: string): string | null {
   const address = email.trim().normalize('NFC').toLowerCase();
   const isAddress = /^[^\s@<>(),;:"\\[\]]+@[^\s@<>(),;:"\\[\]]+\.[^\s@<>(),;:"\\[\]]+$/.test(address);
-  return isAddress && address.length <= limits.nameLength && !/[\p{Cc}\p{Cf}]/u.test(address) ? address : null;
+  return isAddress && address.length <= limits.nameLength && !/[\p{Cc}\p{Cf}\p{Cs}]/u.test(address) ? address : null;
 }
 
 export function checkBuyer(path: string, said: Said<Buyer>): Buyer | Refusal<'INVALID_INPUT'> {

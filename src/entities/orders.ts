@@ -355,7 +355,7 @@ export class Ticket {
 @Check('refund_amount', 'amount_minor >= 0')
 @Index('refund_order', ['orderId', 'createdAt'])
 @Index('refund_provider', ['providerId'], { unique: true })
-@Index('refund_without_receipt', ['createdAt'], { where: `receipt_at IS NULL AND done AND state <> 'FAILED'` })
+@Index('refund_without_receipt', ['createdAt'], { where: 'receipt_at IS NULL AND done' })
 @Index('refund_unfinished', ['createdAt'], { where: `state IN ('REQUESTED', 'PENDING') OR NOT done` })
 export class Refund {
   @PrimaryColumn({ type: 'uuid' })

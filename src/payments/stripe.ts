@@ -77,18 +77,21 @@ function describeRefund(refund: Stripe.Refund): ProviderRefund {
 
 /** An inquiry of the bank (warning_…) takes no money yet. */
 function describeDispute(dispute: Stripe.Dispute): ProviderDispute {
-  const state =
-    dispute.status === 'won' || dispute.status === 'warning_closed'
-      ? 'WON'
-      : dispute.status === 'lost'
-        ? 'LOST'
-        : 'OPEN';
+  // What was lost and is appealed against stays lost until it is won.
+  const states: Partial<Record<Stripe.Dispute.Status, ProviderDispute['state']>> = {
+    won: 'WON',
+    warning_closed: 'WON',
+    prevented: 'WON',
+    lost: 'LOST',
+    appeal_needs_response: 'LOST',
+    appeal_under_review: 'LOST',
+  };
   return {
     id: dispute.id,
     intentId: idOf(dispute.payment_intent),
     amountMinor: dispute.amount,
-    state,
-    withdrawn: !dispute.status.startsWith('warning_'),
+    state: states[dispute.status] ?? 'OPEN',
+    withdrawn: !dispute.status.startsWith('warning_') && dispute.status !== 'prevented',
   };
 }
 

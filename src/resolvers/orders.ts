@@ -103,6 +103,7 @@ class Ticket {
   description!: string;
 
   event!: PublishedEvent;
+  personId!: string;
   issuedAt!: Date;
 }
 
@@ -384,7 +385,7 @@ class RetryRefundPayload {
   errors!: object[];
 }
 
-function describeTicket(event: PublishedEvent, ticket: TicketRow): Ticket {
+function describeTicket({ event, order }: OrderView, ticket: TicketRow): Ticket {
   const { id, orderId, state, issuedAt, seatIndex } = ticket;
   return {
     id,
@@ -393,6 +394,7 @@ function describeTicket(event: PublishedEvent, ticket: TicketRow): Ticket {
     state,
     description: event.hall.index.nameOf(seatIndex),
     event,
+    personId: order.personId,
     issuedAt,
   };
 }
@@ -407,11 +409,13 @@ const withoutTickets: ReadonlySet<OrderState> = new Set([
   'REFUNDED',
 ]);
 
-function describeOrder({ order, event, lines, tickets, refunds }: OrderView, { services }: Context): Order {
+function describeOrder(view: OrderView, { services, viewer }: Context): Order {
+  const { order, event, lines, tickets, refunds } = view;
   const { currency } = order;
   const { stripe } = services.platform.config;
   const readyAtMs = order.state === 'PAYMENT_PREPARING' ? services.payments.formReadyAtMs : null;
-  const open = order.clientSecret !== null && order.intentId !== null && !isFinal(order.state);
+  const isOwn = viewer?.personId === order.personId;
+  const open = isOwn && order.clientSecret !== null && order.intentId !== null && !isFinal(order.state);
   return {
     id: order.id,
     eventId: order.eventId,
@@ -436,7 +440,7 @@ function describeOrder({ order, event, lines, tickets, refunds }: OrderView, { s
     lastDecline: order.lastDecline,
     endReason: withoutTickets.has(order.state) ? order.endReason : null,
     paymentReadyAt: readyAtMs === null ? null : new Date(readyAtMs),
-    tickets: tickets.map((ticket) => describeTicket(event, ticket)),
+    tickets: tickets.map((ticket) => describeTicket(view, ticket)),
     refunds: refunds.map((refund) => ({
       id: refund.id,
       reason: refund.reason,
@@ -577,8 +581,12 @@ export class TicketsResolver {
     nullable: true,
     description: 'The signed text of the QR code, once the ticket is VALID.',
   })
-  qr(@Root() { id, state, event, seatId: seat, issuedAt }: Ticket, @Ctx() { services }: Context): string | null {
-    if (state !== 'VALID') return null;
+  qr(
+    @Root() { id, state, event, seatId: seat, issuedAt, personId }: Ticket,
+    @Ctx() { services, viewer }: Context,
+  ): string | null {
+    // Whoever steers the event sees the order, and opens no door with it.
+    if (state !== 'VALID' || viewer?.personId !== personId) return null;
     return services.tokens.ticket({ ticketId: id, eventId: event.ref.eventId, seat, issuedAtMs: issuedAt.getTime() });
   }
 }
@@ -593,8 +601,8 @@ export class ViewerOrdersResolver {
   @FieldResolver(() => [Ticket], { description: 'The tickets of those orders that are not void.' })
   async tickets(@Root() { personId }: Viewer, @Ctx() context: Context): Promise<Ticket[]> {
     const views = await context.services.orders.ofPerson(personId);
-    return views.flatMap(({ event, tickets }) =>
-      tickets.filter(({ state }) => state !== 'VOID').map((ticket) => describeTicket(event, ticket)),
+    return views.flatMap((view) =>
+      view.tickets.filter(({ state }) => state !== 'VOID').map((ticket) => describeTicket(view, ticket)),
     );
   }
 }

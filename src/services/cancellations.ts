@@ -135,7 +135,7 @@ export class Cancellations {
     const rows: { id: string; state: string; unfinished: number }[] = await database.query(
       `SELECT id, state, (SELECT count(*) FROM refund r JOIN orders p ON p.id = r.order_id WHERE p.event_id = $1 AND NOT r.done) AS unfinished
        FROM orders WHERE event_id = $1 AND (state = 'COMPLETED' OR state IN ('PAYMENT_PREPARING', 'AWAITING_PAYMENT', 'PAYMENT_DELAYED') AND end_reason IS NULL)
-       ORDER BY created_at LIMIT $2`,
+       ORDER BY state = 'COMPLETED', created_at LIMIT $2`,
       [eventId, limits.cancellationBatch],
     );
     if (rows.length === 0) return this.#finish(eventId);

@@ -1,7 +1,8 @@
 import { inTransaction } from '../database/transaction.js';
+import { refuseCharge } from '../domain/currencies.js';
 import { invalidInput, isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { inputDigest } from '../domain/ids.js';
-import { decodePriceList, encodePriceList, type SeatPrice } from '../domain/money.js';
+import { decodePriceList, encodePriceList, type SeatPrice, seatTotalMinor } from '../domain/money.js';
 import { type Discount, maxPriceMinor, seatPrice, wholeBasisPoints } from '../domain/pricing.js';
 import { DiscountCode } from '../entities/codes.js';
 import { type Event, EventCategory } from '../entities/events.js';
@@ -102,6 +103,12 @@ export class Codes {
     const prices = pricesWith(event, code);
     if (!categoriesIn(event, wish.selection).some((category) => prices[category]!.discountMinor > 0))
       return refuse('CODE_NOT_VALID', { path, message: 'This code is not for these places.' });
+    const broken = categoriesIn(event, wish.selection).find(
+      (category) => refuseCharge(event.event.currency, seatTotalMinor(prices[category]!)) !== null,
+    );
+    // A charge that the provider would refuse would cost the hold at checkout.
+    if (broken !== undefined)
+      return refuse('CODE_NOT_VALID', { path, message: 'With this code these places cost what cannot be charged.' });
     await redis.multi().decr(key).expire(key, 60, 'NX').exec();
     return encodePriceList(event.event.currency, prices, { id: code.id, without: event.prices });
   }

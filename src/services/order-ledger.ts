@@ -13,6 +13,7 @@ import {
   type RefundState,
 } from '../domain/order-states.js';
 import { limits } from '../limits.js';
+import type { ProviderRefund } from '../payments/gateway.js';
 import { globalKeys } from '../redis/keys.js';
 import { giveBackUses } from './code-uses.js';
 import type { Platform } from './platform.js';
@@ -78,11 +79,12 @@ export interface StepOutcome {
   };
   /**
    * What happens to seats, tickets and money in the same transaction. `issue`: tickets, against a debt. `validate`: it is paid. `owe`: money came
-   * for seats that are gone, and is to go back. `begin`: the turn of a refund has come. `payOut`: a refund has been taken by the provider. `release`: seats are nobody's any more.
+   * for seats that are gone, and is to go back. `void`: tickets whose
+   * money can never come. `begin`: the turn of a refund has come. `payOut`: a refund has been taken by the provider. `release`: seats are nobody's any more.
    */
   readonly effect?:
     | { readonly kind: 'issue'; readonly generation: number; readonly fence: number }
-    | { readonly kind: 'validate' | 'owe' | 'begin' }
+    | { readonly kind: 'validate' | 'void' | 'owe' | 'begin' }
     | {
         readonly kind: 'payOut';
         readonly state: RefundState;
@@ -286,6 +288,33 @@ export class OrderLedger {
     await this.announce([orderId]);
   }
 
+  /**
+   * Somebody has paid a part of what this step's refund is about back at the provider: that part is written down as what it is, and the refund is
+   * about the rest. Answers false where there is no such part.
+   */
+  async takeOver(step: LeasedStep, others: readonly ProviderRefund[]): Promise<boolean> {
+    const { database, clock } = this.#platform;
+    const refund = step.refund!;
+    const sum = others.reduce((total, { amountMinor }) => total + amountMinor, 0);
+    if (sum === 0 || sum >= refund.amountMinor) return false;
+    const rows = others.map(({ id, amountMinor, state }) => ({
+      id: derivedId('refund', id),
+      amount_minor: amountMinor,
+      provider_id: id,
+      state,
+    }));
+    return inTransaction(database, async (manager) => {
+      await lockOrders(manager, [step.orderId]);
+      const taken: [unknown[], number] = await manager.query(takeOverSql, [
+        JSON.stringify(rows),
+        refund.id,
+        sum,
+        new Date(clock.nowMs()),
+      ]);
+      return taken[1] > 0;
+    });
+  }
+
   /** Which of these refunds of the provider are written down. */
   async knownRefunds(providerIds: readonly string[]): Promise<ReadonlySet<string>> {
     const rows: { id: string }[] = await this.#platform.database.query(
@@ -412,6 +441,33 @@ const captureSql = `
          CASE method WHEN 'CASH' THEN total_minor ELSE 0 END, $2
   FROM paid WHERE total_minor > 0 ON CONFLICT DO NOTHING`;
 
+/** Tickets whose money can never come are taken back like refunded ones, with nothing to pay: the debt for them ends. */
+const voidSql = `
+  WITH input AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS x(id uuid, order_id uuid)),
+  made AS (
+    INSERT INTO refund (id, order_id, reason, amount_minor, seats, created_at)
+    SELECT id, order_id, 'PROVIDER', 0, (SELECT array_agg(seat_index) FROM order_line l WHERE l.order_id = i.order_id), $2 FROM input i
+    ON CONFLICT DO NOTHING RETURNING *),
+  voided AS (UPDATE ticket t SET state = 'VOID' FROM made m WHERE t.order_id = m.order_id),
+  taken AS (UPDATE seat_owner s SET state = 'RETURNING', refund_id = m.id FROM made m WHERE s.order_id = m.order_id)
+  INSERT INTO posting (order_id, kind, ref, event_id, currency, buyer, organizer, fees, tax, posted_at)
+  SELECT p.order_id, 'GRANT', m.id, p.event_id, p.currency, -p.buyer, -p.organizer, -p.fees, -p.tax, $2
+  FROM made m JOIN posting p ON p.order_id = m.order_id AND p.kind = 'SALE'`;
+
+const takeOverSql = `
+  WITH input AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS x(id uuid, amount_minor int, provider_id text, state text)),
+  shrunk AS (
+    UPDATE refund SET amount_minor = amount_minor - $3 WHERE id = $2 AND state = 'REQUESTED'
+      AND NOT EXISTS (SELECT FROM refund k JOIN input i ON i.provider_id = k.provider_id) RETURNING order_id),
+  made AS (
+    INSERT INTO refund (id, order_id, reason, amount_minor, seats, state, begun, done, provider_id, created_at, settled_at)
+    SELECT i.id, s.order_id, 'PROVIDER', i.amount_minor, '{}', i.state, true, true, i.provider_id, $4, CASE i.state WHEN 'SUCCEEDED' THEN $4::timestamptz END
+    FROM input i CROSS JOIN shrunk s RETURNING id, order_id, amount_minor),
+  posted AS (
+    INSERT INTO posting (order_id, kind, ref, event_id, currency, buyer, clearing, posted_at)
+    SELECT o.id, 'PAYOUT', m.id, o.event_id, o.currency, m.amount_minor, -m.amount_minor, $4 FROM made m JOIN orders o ON o.id = m.order_id)
+  UPDATE orders o SET version = o.version + 1 FROM shrunk s WHERE o.id = s.order_id RETURNING o.id`;
+
 const settleAccountSql = `
   WITH posted AS (
     INSERT INTO posting (order_id, kind, event_id, currency, buyer, cash, posted_at)
@@ -430,8 +486,8 @@ const payOutSql = `
   vacated AS (DELETE FROM seat_owner s USING told t WHERE s.order_id = t.order_id AND s.refund_id = t.id),
   owed AS (UPDATE orders o SET refunded_minor = o.refunded_minor - t.amount_minor FROM told t WHERE o.id = t.order_id AND t.state = 'FAILED')
   INSERT INTO posting (order_id, kind, ref, event_id, currency, buyer, clearing, cash, posted_at)
-  SELECT o.id, 'PAYOUT', t.id, o.event_id, o.currency, t.amount_minor, CASE o.method WHEN 'CASH' THEN 0 ELSE -t.amount_minor END,
-         CASE o.method WHEN 'CASH' THEN -t.amount_minor ELSE 0 END, $2
+  SELECT o.id, 'PAYOUT', t.id, o.event_id, o.currency, t.amount_minor, CASE o.method WHEN 'ONLINE' THEN -t.amount_minor ELSE 0 END,
+         CASE o.method WHEN 'ONLINE' THEN 0 ELSE -t.amount_minor END, $2
   FROM told t JOIN orders o ON o.id = t.order_id
   WHERE t.state <> 'FAILED' AND t.reason <> 'DISPUTE' AND t.amount_minor > 0 ON CONFLICT DO NOTHING`;
 
@@ -484,6 +540,8 @@ async function takeEffect(manager: EntityManager, outcomes: readonly StepOutcome
       [JSON.stringify(refunds), now],
     );
   }
+  const voided = idsHaving('void').map((orderId) => ({ id: derivedId('refund', orderId, 'VOID'), order_id: orderId }));
+  if (voided.length > 0) await manager.query(voidSql, [JSON.stringify(voided), now]);
   const begun = having('begin').map(({ from }) => from.refund!.id);
   if (begun.length > 0) await manager.query('UPDATE refund SET begun = true WHERE id = ANY($1)', [begun]);
   const paid = outcomes.flatMap(({ from, effect }) =>

@@ -144,7 +144,7 @@ export class OrderPlacing {
       return manager.query<{ id: string; present: boolean; free: boolean }[]>(placeManySql, this.#parameters(orders));
     });
     const rows = await placing.catch((error: { readonly code?: string }) => {
-      if (!contended.has(error.code ?? '')) throw error;
+      if (!contended.has(error.code ?? '') && !error.code?.startsWith('22')) throw error;
       return [];
     });
     const bound = new Map<string, Bound | 'alone'>(orders.map(({ id }) => [id, 'alone']));
@@ -172,7 +172,7 @@ export class OrderPlacing {
   }
 }
 
-/** A seat went to somebody else between looking and writing, or two batches want each other's seats. */
+/** Whatever else is wrong with one order (class 22: its data) is its own affair. A seat went to somebody else between looking and writing, or two batches want each other's seats. */
 const contended: ReadonlySet<string> = new Set(['23505', '40P01']);
 
 async function bindSeats(manager: EntityManager, order: NewOrder, now: Date): Promise<void> {

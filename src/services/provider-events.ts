@@ -38,14 +38,19 @@ const followSql = `
 /** The bank takes the money, or gives it back: the buyer owes it again, or no longer. */
 const disputeSql = `
   WITH told AS (UPDATE orders SET dispute = $2, version = version + 1 WHERE id = $1 AND dispute IS DISTINCT FROM $2 RETURNING id),
-  taken AS (
+  withdrawn AS (
     INSERT INTO posting (order_id, kind, ref, event_id, currency, buyer, clearing, posted_at)
     SELECT id, 'DISPUTE', $3, event_id, currency, $4::int, -$4::int, $5 FROM orders WHERE id = $1 AND $6 ON CONFLICT DO NOTHING),
   given AS (
     INSERT INTO posting (order_id, kind, ref, event_id, currency, buyer, clearing, posted_at)
-    SELECT order_id, 'DISPUTE_WON', ref, event_id, currency, -buyer, -clearing, $5 FROM posting
-    WHERE order_id = $1 AND kind = 'DISPUTE' AND ref = $3 AND $2 = 'WON' ON CONFLICT DO NOTHING)
+    SELECT id, 'DISPUTE_WON', $3, event_id, currency, -$4::int, $4::int, $5 FROM orders WHERE id = $1 AND $6 AND $2 = 'WON' ON CONFLICT DO NOTHING)
   SELECT id FROM told`;
+
+const takenByBankSql = `
+  UPDATE refund SET provider_id = $2, state = 'SUCCEEDED', reason = 'DISPUTE'
+  WHERE id = (SELECT id FROM refund WHERE order_id = $1 AND (state = 'REQUESTED' AND amount_minor BETWEEN 1 AND $3 OR provider_id = $2)
+              ORDER BY provider_id = $2 DESC NULLS LAST, begun DESC, created_at LIMIT 1)
+  RETURNING amount_minor AS "amountMinor"`;
 
 /** An order in a state in which its money may be taken over as it is at the provider. */
 const isSettled = ({ state }: LockedOrder) => state === 'COMPLETED' || state === 'REFUNDED';
@@ -104,8 +109,8 @@ export class ProviderEvents {
     const orderId = await this.#orderOf(refund);
     if (typeof orderId !== 'string') return orderId;
     return this.#write(orderId, async (manager, order) => {
-      const known: { id: string; state: RefundState; providerId: string | null }[] = await manager.query(
-        'SELECT id, state, provider_id AS "providerId" FROM refund WHERE order_id = $1 AND (provider_id = $2 OR id = $3)',
+      const known: { id: string; state: RefundState; done: boolean }[] = await manager.query(
+        'SELECT id, state, done, provider_id AS "providerId" FROM refund WHERE order_id = $1 AND (provider_id = $2 OR id = $3)',
         [order.id, refund.id, isUuid(refund.refundId ?? '') ? refund.refundId : null],
       );
       if (known.length > 0) return this.#follow(manager, order, known[0]!, refund);
@@ -117,11 +122,11 @@ export class ProviderEvents {
   async #follow(
     manager: EntityManager,
     order: LockedOrder,
-    known: { readonly id: string; readonly state: RefundState },
+    known: { readonly id: string; readonly state: RefundState; readonly done: boolean },
     refund: ProviderRefund,
   ): Promise<boolean> {
-    // The step that made it has not written it down yet.
-    if (known.state === 'REQUESTED') return false;
+    // The steps of its order are not through with it yet.
+    if (known.state === 'REQUESTED' || !known.done) return false;
     const settledAt = refund.state === 'PENDING' ? null : new Date(this.#platform.clock.nowMs());
     const told: unknown[] = await manager.query(followSql, [
       known.id,
@@ -180,7 +185,6 @@ export class ProviderEvents {
     const orderId = await this.#orderOf(dispute);
     if (typeof orderId !== 'string') return orderId;
     return this.#write(orderId, async (manager, order) => {
-      if (!isSettled(order)) return false;
       const nowMs = this.#platform.clock.nowMs();
       const { state, amountMinor, withdrawn } = dispute;
       const told: unknown[] = await manager.query(disputeSql, [
@@ -193,7 +197,17 @@ export class ProviderEvents {
       ]);
       if (told.length > 0 && state !== 'WON')
         this.#platform.log.error({ alarm: true, orderId, disputeId: id, state }, 'a buyer disputes a payment');
-      if (state === 'LOST') await grant(manager, order, lostTo(dispute, order), nowMs);
+      if (state !== 'LOST') return true;
+      // A refund of ours that the provider refuses while the bank has the money: the bank has given it back.
+      const [taken]: [{ amountMinor: number }[], number] = await manager.query(takenByBankSql, [
+        order.id,
+        id,
+        amountMinor,
+      ]);
+      const rest = amountMinor - (taken[0]?.amountMinor ?? 0);
+      if (rest === 0) return true;
+      if (!isSettled(order)) return false;
+      await grant(manager, order, lostTo({ ...dispute, amountMinor: rest }, order), nowMs);
       return true;
     });
   }

@@ -47,6 +47,7 @@ interface DoneRefund {
 /** An order that was refunded a moment after it was complete still gets the receipt that its credit note is about. */
 const soldSql = `
   SELECT id FROM orders WHERE receipt_at IS NULL AND issued_at IS NOT NULL AND state IN ('COMPLETED', 'REFUNDING', 'REFUNDED')
+    AND payment <> 'CANCELED'
   ORDER BY issued_at LIMIT $1`;
 
 /** Only once its order was seen to: then there is a receipt, or there will be none. */
@@ -55,7 +56,7 @@ const refundedSql = `
          e.organizer_id AS "organizerId", r.number, r.facts
   FROM refund f JOIN orders o ON o.id = f.order_id AND o.receipt_at IS NOT NULL JOIN event e ON e.id = o.event_id
   LEFT JOIN receipt r ON r.order_id = o.id AND r.kind = 'RECEIPT'
-  WHERE f.receipt_at IS NULL AND f.done AND f.state <> 'FAILED'
+  WHERE f.receipt_at IS NULL AND f.done
   ORDER BY f.created_at LIMIT $1`;
 
 /**

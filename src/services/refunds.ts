@@ -179,8 +179,15 @@ export class Refunds {
       seats: [],
       amountMinor: refund.amountMinor,
     };
-    await this.#grant(view.order.id, () => again);
-    return this.#reading.load(view.order.id);
+    const refused = await this.#grant(view.order.id, (order) =>
+      again.amountMinor > order.capturedMinor - order.refundedMinor
+        ? refuse('ORDER_NOT_REFUNDABLE', { path: ['input', 'refundId'], state: order.state })
+        : again,
+    );
+    const now = await this.#reading.load(view.order.id);
+    // It has been asked for before: what is left says nothing against it.
+    if (refused !== null && !now.refunds.some(({ id }) => id === again.id)) return refused;
+    return now;
   }
 
   async #ask(

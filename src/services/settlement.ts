@@ -237,7 +237,7 @@ export class Settlement {
       from: step,
       finish: { outcome: 'seats gone', next: 'REFUND' },
       runAtMs: this.#platform.clock.nowMs(),
-      order: { state: 'REFUNDING', endReason: 'LOST' },
+      order: { state: 'REFUNDING', endReason: 'LOST', wipeSecret: true },
       effect: { kind: 'owe' },
     });
   }
@@ -285,7 +285,7 @@ export class Settlement {
       from: step,
       finish: { outcome: `${id ?? 'without the provider'} ${state}`, next: 'RELEASE' },
       runAtMs: this.#platform.clock.nowMs(),
-      ...(step.state === 'REFUNDING' && { order: { payment: 'REFUNDED' as const } }),
+      ...(step.state === 'REFUNDING' && step.payment !== 'CANCELED' && { order: { payment: 'REFUNDED' as const } }),
       effect: { kind: 'payOut', state, providerId: id, failure },
     });
   }
@@ -299,6 +299,7 @@ export class Settlement {
         const now = await this.#platform.gateway.retrieveIntent(step.intentId!);
         if (now.kind !== 'ok' || now.value.status !== 'succeeded') {
           this.#alarm(step, `tickets without captured money: ${answer.reason}`);
+          if (now.kind === 'ok' && now.value.status === 'canceled') return this.#void(step, answer.reason);
           if (now.kind !== 'ok' || now.value.status !== 'requires_capture') return this.#again(step, answer);
           return this.#finish(step, answer.reason, 'CAPTURE', {}, this.#backoffMs(step.attempt));
         }
@@ -310,6 +311,17 @@ export class Settlement {
       runAtMs: this.#platform.clock.nowMs(),
       order: { state: 'COMPLETED', payment: 'CAPTURED', wipeSecret: true },
       effect: { kind: 'validate' },
+    });
+  }
+
+  /** The authorisation is gone, by its time, by the bank or in the dashboard: tickets that can never be paid for are void, their seats go back. */
+  #void(step: LeasedStep, reason: string): Promise<void> {
+    return this.#write({
+      from: step,
+      finish: { outcome: reason, next: 'RETURN' },
+      runAtMs: this.#platform.clock.nowMs(),
+      order: { state: 'REFUNDING', payment: 'CANCELED', endReason: 'CANCELED', wipeSecret: true },
+      effect: { kind: 'void' },
     });
   }
 
@@ -349,6 +361,11 @@ export class Settlement {
     if (made !== undefined) return this.#payOut(step, made);
     // Somebody has paid the same back at the provider, and its event has not come yet.
     const known = await this.#ledger.knownRefunds(found.value.map((refund) => refund.id));
+    const others = found.value.filter(
+      (refund) => refund.refundId === null && refund.state !== 'FAILED' && !known.has(refund.id),
+    );
+    if (await this.#ledger.takeOver(step, others))
+      return this.#finish(step, 'a part has been paid back at the provider', 'REFUND');
     const same = found.value.find(
       (refund) =>
         refund.refundId === null &&
@@ -387,7 +404,7 @@ export class Settlement {
 
   #endingOf(step: LeasedStep): NonNullable<StepOutcome['order']> {
     if (step.payment === 'REFUNDED') return { state: 'REFUNDED', wipeSecret: true };
-    return step.refund === null
+    return step.refund === null || step.payment === 'CANCELED'
       ? { state: endStateOf(endOf(step, this.#platform.clock.nowMs())), wipeSecret: true }
       : {};
   }

@@ -161,6 +161,51 @@ test('A disputed payment is flagged; won, it stays; lost, its tickets are void a
   expect((await readSeats(booksOf(hall))).counts).toMatchObject({ '.': 19, s: 1, r: 0 });
 });
 
+test('Tickets whose authorisation is gone before the money could be taken are void, and their seats free', async () => {
+  const hall = await createHall(app.organizer);
+  const checkout = await checkOut(app, hall, hall.rows[0]!.slice(0, 2));
+  await app.provider.fail({ endpoint: 'capture', mode: 'unavailable' });
+  await app.provider.confirm(checkout.payment.clientSecret, 'pm_card_visa');
+  await checkout.stream.until(({ state }) => state === 'CONFIRMED');
+  await app.provider.expire(checkout.payment.paymentIntentId);
+  await app.provider.clearFaults();
+  const { tickets } = await checkout.stream.until(({ state }) => state === 'CANCELED');
+  expect(tickets.map(({ state }: Data) => state)).toEqual(['VOID', 'VOID']);
+  expect((await readSeats(booksOf(hall))).counts).toMatchObject({ '.': 20, s: 0, r: 0 });
+  await expectBooksBalance(booksOf(hall));
+});
+
+test('What was paid back in the dashboard unheard is taken off a refund, and the rest goes back', async () => {
+  const hall = await createHall(app.organizer);
+  const bought = await buy(hall, [hall.rows[0]![0]!]);
+  await app.provider.settings({ webhookLossRate: 1 });
+  await app.provider.refund(bought.intentId, { amount: 500 });
+  await refund(bought.orderId);
+  const done = await until(bought, ({ state }) => expect(state).toBe('REFUNDED'));
+  expect(done.refunds.map(({ reason, state, amount }: Data) => [reason, state, amount.amountMinor]).sort()).toEqual([
+    ['ORGANIZER', 'SUCCEEDED', 600],
+    ['PROVIDER', 'SUCCEEDED', 500],
+  ]);
+  expect(await intentOf(app, bought.orderId)).toMatchObject({ amount_refunded: 1100 });
+  await expectBooksBalance(booksOf(hall));
+});
+
+test('A refund that the bank is ahead of is the one of the lost dispute', async () => {
+  const hall = await createHall(app.organizer);
+  const bought = await buy(hall, [hall.rows[0]![0]!]);
+  const dispute = await app.provider.dispute(bought.intentId);
+  await until(bought, ({ dispute: state }) => expect(state).toBe('OPEN'));
+  await refund(bought.orderId);
+  await app.provider.moveDispute(dispute.id, 'lost');
+  const done = await until(bought, ({ state }) => expect(state).toBe('REFUNDED'));
+  expect(done).toMatchObject({
+    dispute: 'LOST',
+    refunds: [{ reason: 'DISPUTE', state: 'SUCCEEDED', amount: { amountMinor: 1100 } }],
+  });
+  expect((await postings(bought)).reduce((sum, { buyer }) => sum + buyer, 0)).toBe(0);
+  expect((await readSeats(booksOf(hall))).counts).toMatchObject({ '.': 20, s: 0, r: 0 });
+});
+
 test("Events of another's account, of unknown types and of unknown payments are stored, answered and change nothing", async () => {
   const hall = await createHall(app.organizer);
   const bought = await buy(hall, [hall.rows[0]![0]!]);

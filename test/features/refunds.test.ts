@@ -192,6 +192,12 @@ test('The box office sells for cash and on account without the provider, and pay
   const paid = { orderId: account.orderId, idempotencyKey: newKey() };
   for (let i = 0; i < 2; i += 1) await app.organizer.mutate('recordPayment', paid, selection);
   expect(await owed()).toEqual([{ owed: 0 }]);
+  // What was paid on account goes back the same way, and never touches the provider's money.
+  await refund(account.orderId);
+  await atRest(account);
+  const accounts =
+    'SELECT sum(cash)::int AS cash, sum(clearing)::int AS clearing, sum(buyer)::int AS buyer FROM posting WHERE order_id = $1';
+  expect(await app.sql(accounts, [account.orderId])).toEqual([{ cash: 0, clearing: 0, buyer: 0 }]);
   await refund(cash.orderId);
   expect(await atRest(cash)).toMatchObject({ state: 'REFUNDED', refunds: [{ state: 'SUCCEEDED' }] });
   await expectBooksBalance(booksOf(hall));

@@ -9,7 +9,7 @@ export class Invoices1790000500000 implements MigrationInterface {
       `ALTER TABLE "orders" ADD "receipt_at" TIMESTAMP(3) WITH TIME ZONE`,
       `CREATE INDEX "orders_without_receipt" ON "orders"  ("issued_at") WHERE receipt_at IS NULL AND issued_at IS NOT NULL`,
       `ALTER TABLE "refund" ADD "receipt_at" TIMESTAMP(3) WITH TIME ZONE`,
-      `CREATE INDEX "refund_without_receipt" ON "refund"  ("created_at") WHERE receipt_at IS NULL AND done AND state <> 'FAILED'`,
+      `CREATE INDEX "refund_without_receipt" ON "refund"  ("created_at") WHERE receipt_at IS NULL AND done`,
       `CREATE TABLE "receipt" ("id" uuid NOT NULL, "organizer_id" uuid NOT NULL, "kind" text NOT NULL, "number" integer, "order_id" uuid NOT NULL, "refund_id" uuid, "facts" jsonb NOT NULL, "issued_at" TIMESTAMP(3) WITH TIME ZONE NOT NULL, "mail" text, "mail_at" TIMESTAMP(3) WITH TIME ZONE, CONSTRAINT "receipt_kind" CHECK (kind IN ('RECEIPT', 'CREDIT_NOTE', 'CONFIRMATION')), CONSTRAINT "receipt_numbered" CHECK ((number IS NULL) = (kind = 'CONFIRMATION')), CONSTRAINT "receipt_mail" CHECK (mail IN ('WAITING', 'SENDING', 'SENT', 'FAILED')), CONSTRAINT "PK_receipt" PRIMARY KEY ("id"))`,
       `CREATE UNIQUE INDEX "receipt_number" ON "receipt"  ("organizer_id", "kind", "number") `,
       `CREATE INDEX "receipt_order" ON "receipt"  ("order_id") `,
