@@ -204,10 +204,14 @@ export class Tokens {
     return { ticketId: String(claims.sub), eventId: String(claims.event), seat: String(claims.seat) };
   }
 
-  /** Leave to read a receipt for a while, for whoever has the link. */
+  /** Leave to read a receipt for a while, for whoever has the link. The same link for a minute: an order is read often. */
   receiptLink(receiptId: string): { token: string; expiresAtMs: number } {
-    const expiresAtMs = this.#clock.nowMs() + limits.receiptLinkMs;
-    return { token: this.#sign('receipt', receiptId, {}, expiresAtMs), expiresAtMs };
+    const issuedAtMs = Math.floor(this.#clock.nowMs() / 60_000) * 60_000;
+    const expiresAtMs = issuedAtMs + limits.receiptLinkMs;
+    const token = this.#remember(`${receiptId} ${issuedAtMs}`, () =>
+      this.#sign('receipt', receiptId, {}, expiresAtMs, issuedAtMs),
+    );
+    return { token, expiresAtMs };
   }
 
   /** Which receipt a link is about; null when the platform did not sign it, or its time is over. */

@@ -34,6 +34,8 @@ const badBuyers = (input: Input): Case[] =>
     ['an address that is none', { email: 'buyer' }, 'email'],
     ['an address with a line break', { email: 'a@b.example\nBcc: c@d.example' }, 'email'],
     ['a name of two lines', { name: 'a\nb' }, 'name'],
+    ['a name with half a character', { name: 'a\ud800' }, 'name'],
+    ['an address with half a character', { email: 'a\ud800@example.com' }, 'email'],
     ['a name without end', { name: 'n'.repeat(201) }, 'name'],
     ['a postal address with control characters', { address: 'a\u0000' }, 'address'],
     ['a postal address without end', { address: 'a'.repeat(501) }, 'address'],
