@@ -11,19 +11,8 @@ import {
   RecoveryCode,
   Venue,
 } from '../entities/events.js';
-import {
-  EventCancellation,
-  MoneyCursor,
-  MoneyDifference,
-  Order,
-  OrderLine,
-  OrderStepRow,
-  Posting,
-  Refund,
-  SeatOwner,
-  Ticket,
-  WebhookEvent,
-} from '../entities/orders.js';
+import { EventCancellation, MoneyCursor, MoneyDifference, Posting, Refund } from '../entities/money.js';
+import { Order, OrderLine, OrderStepRow, SeatOwner, Ticket, WebhookEvent } from '../entities/orders.js';
 import { ReceiptCounter, ReceiptRow } from '../entities/receipts.js';
 import { limits } from '../limits.js';
 import { Initial1790000000000 } from './migrations/1790000000000-initial.js';

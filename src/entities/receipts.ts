@@ -1,7 +1,8 @@
 import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, type Relation } from 'typeorm';
 import { type MailState, mailStates, type ReceiptFacts, type ReceiptKind, receiptKinds } from '../domain/receipts.js';
 import { Organizer } from './accounts.js';
-import { Order, Refund } from './orders.js';
+import { Refund } from './money.js';
+import { Order } from './orders.js';
 
 const listed = (texts: readonly string[]) => texts.map((text) => `'${text}'`).join(', ');
 

@@ -22,18 +22,9 @@ import {
   orderSteps,
   type PostingKind,
   postingKinds,
-  type RefundReason,
-  type RefundState,
 } from '../domain/order-states.js';
-import {
-  DisputeStateEnum,
-  MoneyDifferenceKindEnum,
-  OrderMethodEnum,
-  OrderStateEnum,
-  RefundReasonEnum,
-  RefundStateEnum,
-  TicketState,
-} from '../entities/orders.js';
+import { MoneyDifferenceKindEnum } from '../entities/money.js';
+import { DisputeStateEnum, OrderMethodEnum, OrderStateEnum, TicketState } from '../entities/orders.js';
 import { limits } from '../limits.js';
 import type { PublishedEvent } from '../services/event-catalogue.js';
 import {
@@ -49,6 +40,7 @@ import { seatId } from '../services/seat-holds.js';
 import { type Context, clientError } from './context.js';
 import { PageInfo } from './events.js';
 import { Money } from './money.js';
+import { Refund } from './orders.js';
 
 const enumOf = <T extends string>(values: readonly T[]) =>
   Object.fromEntries(values.map((value) => [value, value])) as { readonly [V in T]: V };
@@ -210,34 +202,10 @@ class MoneyLine {
   ticket!: TicketState | null;
 }
 
-@ObjectType()
-class MoneyRefund {
-  @Field(() => ID)
-  id!: string;
-
-  @Field(() => RefundReasonEnum)
-  reason!: RefundReason;
-
-  @Field(() => RefundStateEnum)
-  state!: RefundState;
-
-  @Field(() => Money)
-  amount!: Money;
-
-  @Field(() => [ID], { description: 'Places that were given up for it.' })
-  seatIds!: string[];
-
+@ObjectType({ description: 'Money of an order that goes back, with its name at the provider.' })
+class MoneyRefund extends Refund {
   @Field(() => String, { nullable: true, description: "The provider's name of it." })
   providerId!: string | null;
-
-  @Field(() => String, { nullable: true })
-  failure!: string | null;
-
-  @Field(() => Date)
-  createdAt!: Date;
-
-  @Field(() => Date, { nullable: true })
-  settledAt!: Date | null;
 }
 
 @ObjectType({ description: 'An attempt at a step of an order.' })

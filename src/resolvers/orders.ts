@@ -23,13 +23,12 @@ import {
   type RefundReason,
   type RefundState,
 } from '../domain/order-states.js';
+import { RefundReasonEnum, RefundStateEnum } from '../entities/money.js';
 import {
   DisputeStateEnum,
   EndReasonEnum,
   OrderMethodEnum,
   OrderStateEnum,
-  RefundReasonEnum,
-  RefundStateEnum,
   type Ticket as TicketRow,
   TicketState,
 } from '../entities/orders.js';
@@ -108,7 +107,7 @@ class Ticket {
 }
 
 @ObjectType({ description: 'Money of an order that goes back.' })
-class Refund {
+export class Refund {
   @Field(() => ID)
   id!: string;
 
@@ -579,7 +578,7 @@ export class OrdersResolver {
 export class TicketsResolver {
   @FieldResolver(() => String, {
     nullable: true,
-    description: 'The signed text of the QR code, once the ticket is VALID.',
+    description: 'The signed text of the QR code, once the ticket is VALID, for whoever bought it.',
   })
   qr(
     @Root() { id, state, event, seatId: seat, issuedAt, personId }: Ticket,

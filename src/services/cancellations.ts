@@ -2,11 +2,11 @@ import { MoreThan } from 'typeorm';
 import { inTransaction } from '../database/transaction.js';
 import { isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { derivedId, isUuid } from '../domain/ids.js';
-import { EventCancellation } from '../entities/orders.js';
+import { EventCancellation } from '../entities/money.js';
 import { limits } from '../limits.js';
 import { Watch } from '../pubsub/watch.js';
 import type { Events } from './events.js';
-import { lockOrders, type OrderLedger } from './order-ledger.js';
+import type { OrderLedger } from './order-ledger.js';
 import type { Platform, Viewer } from './platform.js';
 import { grant, lockOrder } from './refunds.js';
 
@@ -36,13 +36,6 @@ const progressSql = `
       FROM refund r WHERE r.order_id = o.id) f
     WHERE o.event_id = c.event_id) o
   WHERE c.event_id = $1`;
-
-/** Orders that have not been paid are called off; what their buyers pay meanwhile goes the way of all paid ones. */
-const callOffSql = `
-  WITH told AS (
-    UPDATE orders SET end_reason = 'CANCELED', nudges = nudges + 1, state = 'CANCELING', version = version + 1
-    WHERE id = ANY($1) AND state IN ('PAYMENT_PREPARING', 'AWAITING_PAYMENT', 'PAYMENT_DELAYED') AND end_reason IS NULL RETURNING id)
-  UPDATE order_step s SET run_at = LEAST(s.run_at, $2) FROM told t WHERE s.order_id = t.id AND s.finished_at IS NULL`;
 
 interface Watched {
   readonly watches: Set<Watch<CancellationView>>;
@@ -141,12 +134,7 @@ export class Cancellations {
     if (rows.length === 0) return this.#finish(eventId);
     const nowMs = clock.nowMs();
     const unpaid = rows.filter(({ state }) => state !== 'COMPLETED').map(({ id }) => id);
-    if (unpaid.length > 0) {
-      await inTransaction(database, async (manager) => {
-        await lockOrders(manager, unpaid);
-        await manager.query(callOffSql, [unpaid, new Date(nowMs)]);
-      });
-    }
+    await this.#ledger.callOff(unpaid);
     const room = Math.max(0, limits.cancellationUnfinished - rows[0]!.unfinished);
     const begun: string[] = [];
     for (const { id } of rows.filter(({ state }) => state === 'COMPLETED').slice(0, room)) {
@@ -158,8 +146,8 @@ export class Cancellations {
       });
       if (refunds) begun.push(id);
     }
-    await this.#ledger.announce([...unpaid, ...begun]);
-    this.#ledger.wakeWorkers(['CREATE', 'SETTLE', 'RETURN']);
+    await this.#ledger.announce(begun);
+    this.#ledger.wakeWorkers(['RETURN']);
     return begun.length === limits.cancellationBatch;
   }
 

@@ -1,4 +1,4 @@
-import { MoneyCursor } from '../entities/orders.js';
+import { MoneyCursor } from '../entities/money.js';
 import { limits } from '../limits.js';
 import type { ListPage, ListWindow, ProviderAnswer } from '../payments/gateway.js';
 import type { Platform } from './platform.js';

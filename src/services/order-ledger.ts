@@ -1,98 +1,14 @@
 import type { EntityManager } from 'typeorm';
 import { inTransaction, lockInventory } from '../database/transaction.js';
 import { derivedId } from '../domain/ids.js';
-import {
-  type EndReason,
-  type IntentStatus,
-  isOver,
-  type OrderMethod,
-  type OrderState,
-  type OrderStep,
-  type PaymentStatus,
-  type RefundReason,
-  type RefundState,
-} from '../domain/order-states.js';
+import { cancelableStates, isOver, type OrderStep } from '../domain/order-states.js';
 import { limits } from '../limits.js';
 import type { ProviderRefund } from '../payments/gateway.js';
 import { globalKeys } from '../redis/keys.js';
 import { giveBackUses } from './code-uses.js';
+import { seatRows, takeEffect } from './order-effects.js';
+import type { LeasedStep, StepOutcome } from './order-steps.js';
 import type { Platform } from './platform.js';
-
-/** An open step together with its order, leased to this process. */
-export interface LeasedStep {
-  readonly orderId: string;
-  readonly step: OrderStep;
-  readonly attempt: number;
-  readonly tries: number;
-  readonly firstCallAt: Date;
-  readonly lease: string;
-  readonly eventId: string;
-  readonly personId: string;
-  readonly holdId: string;
-  readonly generation: number;
-  readonly fence: number;
-  readonly state: OrderState;
-  readonly payment: PaymentStatus;
-  readonly method: OrderMethod;
-  readonly currency: string;
-  readonly totalMinor: number;
-  readonly prices: string;
-  readonly intentId: string | null;
-  readonly payBy: Date;
-  readonly freeAt: Date;
-  readonly createdAt: Date;
-  readonly endReason: EndReason | null;
-  readonly hint: IntentStatus | null;
-  readonly nudges: number;
-  readonly lines: readonly { readonly seat: number; readonly category: number; readonly minor: number }[];
-  /** The refund whose turn it is. */
-  readonly refund: LeasedRefund | null;
-}
-
-export interface LeasedRefund {
-  readonly id: string;
-  readonly reason: RefundReason;
-  readonly amountMinor: number;
-  /** Places that are given up for it. */
-  readonly seats: readonly number[];
-  readonly state: RefundState;
-  readonly providerId: string | null;
-}
-
-/** What a step came to. Written in one statement with its cause, and only by the holder of the lease. */
-export interface StepOutcome {
-  readonly from: LeasedStep;
-  /** Null: the step stays open and is taken again at `runAtMs`. */
-  readonly finish: { readonly outcome: string; readonly next: OrderStep | null; readonly nextAttempt?: number } | null;
-  readonly runAtMs: number;
-  readonly order?: {
-    readonly state?: OrderState;
-    readonly payment?: PaymentStatus;
-    readonly intentId?: string;
-    readonly clientSecret?: string;
-    readonly wipeSecret?: boolean;
-    readonly endReason?: EndReason;
-    readonly lastDecline?: string;
-    readonly clearHint?: boolean;
-    /** Deadlines only move on. */
-    readonly payByMs?: number;
-  };
-  /**
-   * What happens to seats, tickets and money in the same transaction. `issue`: tickets, against a debt. `validate`: it is paid. `owe`: money came
-   * for seats that are gone, and is to go back. `void`: tickets whose
-   * money can never come. `begin`: the turn of a refund has come. `payOut`: a refund has been taken by the provider. `release`: seats are nobody's any more.
-   */
-  readonly effect?:
-    | { readonly kind: 'issue'; readonly generation: number; readonly fence: number }
-    | { readonly kind: 'validate' | 'void' | 'owe' | 'begin' }
-    | {
-        readonly kind: 'payOut';
-        readonly state: RefundState;
-        readonly providerId: string | null;
-        readonly failure: string | null;
-      }
-    | { readonly kind: 'release'; readonly generation: number };
-}
 
 /**
  * What became of the finished steps of a batch. In neither set: refused, because the lease or the generation of the seats had moved on.
@@ -186,6 +102,38 @@ const rearmSql = `
   WHERE o.id = r.order_id AND (i.last_decline IS NOT NULL AND i.last_decline IS DISTINCT FROM o.last_decline OR i.state IS NOT NULL OR i.pay_by IS NOT NULL)
   RETURNING o.id`;
 
+const callOffSql = `
+  WITH asked AS (
+    UPDATE orders SET end_reason = COALESCE(end_reason, 'CANCELED'), nudges = nudges + 1, state = 'CANCELING', version = version + 1
+    WHERE id = ANY($1) AND state = ANY($2) RETURNING id),
+  woken AS (
+    UPDATE order_step s SET run_at = LEAST(s.run_at, $3) FROM asked a WHERE s.order_id = a.id AND s.finished_at IS NULL)
+  SELECT id FROM asked`;
+
+/** Whatever of an order on account is owed is paid, at the box office. */
+const settleAccountSql = `
+  WITH posted AS (
+    INSERT INTO posting (order_id, kind, event_id, currency, buyer, cash, posted_at)
+    SELECT o.id, 'CAPTURE', o.event_id, o.currency, -p.owed, p.owed, $2
+    FROM orders o CROSS JOIN LATERAL (SELECT sum(buyer) AS owed FROM posting WHERE order_id = o.id) p
+    WHERE o.id = $1 AND o.method = 'INVOICE' AND p.owed > 0 ON CONFLICT DO NOTHING RETURNING order_id, cash)
+  UPDATE orders o SET captured_minor = p.cash, version = o.version + 1 FROM posted p WHERE o.id = p.order_id`;
+
+/** Only while the refund is still to go out, and only what nobody has written down. */
+const takeOverSql = `
+  WITH input AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS x(id uuid, amount_minor int, provider_id text, state text)),
+  shrunk AS (
+    UPDATE refund SET amount_minor = amount_minor - $3 WHERE id = $2 AND state = 'REQUESTED'
+      AND NOT EXISTS (SELECT FROM refund k JOIN input i ON i.provider_id = k.provider_id) RETURNING order_id),
+  made AS (
+    INSERT INTO refund (id, order_id, reason, amount_minor, seats, state, begun, done, provider_id, created_at, settled_at)
+    SELECT i.id, s.order_id, 'PROVIDER', i.amount_minor, '{}', i.state, true, true, i.provider_id, $4, CASE i.state WHEN 'SUCCEEDED' THEN $4::timestamptz END
+    FROM input i CROSS JOIN shrunk s RETURNING id, order_id, amount_minor),
+  posted AS (
+    INSERT INTO posting (order_id, kind, ref, event_id, currency, buyer, clearing, posted_at)
+    SELECT o.id, 'PAYOUT', m.id, o.event_id, o.currency, m.amount_minor, -m.amount_minor, $4 FROM made m JOIN orders o ON o.id = m.order_id)
+  UPDATE orders o SET version = o.version + 1 FROM shrunk s WHERE o.id = s.order_id RETURNING o.id`;
+
 /** Takes no lock that somebody else has: who is being moved needs no waking. */
 const wakeDelayedSql = `
   WITH delayed AS (
@@ -278,6 +226,20 @@ export class OrderLedger {
     return written;
   }
 
+  /** Calls unpaid orders off; answers which. What their buyers pay meanwhile goes the way of all paid ones. */
+  async callOff(orderIds: readonly string[]): Promise<ReadonlySet<string>> {
+    if (orderIds.length === 0) return new Set();
+    const { database, clock } = this.#platform;
+    const asked = await inTransaction(database, async (manager): Promise<{ id: string }[]> => {
+      await lockOrders(manager, orderIds);
+      return manager.query(callOffSql, [orderIds, cancelableStates, new Date(clock.nowMs())]);
+    });
+    const ids = asked.map(({ id }) => id);
+    if (ids.length > 0) await this.announce(ids);
+    this.wakeWorkers(ids.length > 0 ? ['CREATE', 'SETTLE'] : []);
+    return new Set(ids);
+  }
+
   /** An order sold on account has been paid: whatever of it is still owed. Once. */
   async settleAccount(orderId: string): Promise<void> {
     const { database, clock } = this.#platform;
@@ -289,14 +251,14 @@ export class OrderLedger {
   }
 
   /**
-   * Somebody has paid a part of what this step's refund is about back at the provider: that part is written down as what it is, and the refund is
-   * about the rest. Answers false where there is no such part.
+   * Somebody has paid some of what this step's refund is about back at the provider: that is written down as what it is, and the refund is about the
+   * rest, or about nothing more. Answers false where there is no such part.
    */
   async takeOver(step: LeasedStep, others: readonly ProviderRefund[]): Promise<boolean> {
     const { database, clock } = this.#platform;
     const refund = step.refund!;
     const sum = others.reduce((total, { amountMinor }) => total + amountMinor, 0);
-    if (sum === 0 || sum >= refund.amountMinor) return false;
+    if (sum === 0 || sum > refund.amountMinor) return false;
     const rows = others.map(({ id, amountMinor, state }) => ({
       id: derivedId('refund', id),
       amount_minor: amountMinor,
@@ -408,153 +370,4 @@ async function findConflicts(manager: EntityManager, issuing: readonly StepOutco
   );
   const ids = new Set(rows.map(({ id }) => id));
   return new Set(issuing.map(({ from }) => from).filter(({ orderId }) => ids.has(orderId)));
-}
-
-function seatRows(outcomes: readonly StepOutcome[]) {
-  return outcomes.flatMap(({ from, effect }) =>
-    from.lines.map(({ seat }) => ({
-      order_id: from.orderId,
-      event_id: from.eventId,
-      seat,
-      ticket_id: derivedId('ticket', from.orderId, String(seat)),
-      generation: effect?.kind === 'issue' ? effect.generation : from.generation,
-      fence: effect?.kind === 'issue' ? effect.fence : from.fence,
-      state: from.payment === 'CAPTURED' ? 'VALID' : 'PENDING_CAPTURE',
-    })),
-  );
-}
-
-/** Tickets against a debt: a sale whose lines do not come out at its total is refused by the ledger. */
-const saleSql = `
-  INSERT INTO posting (order_id, kind, event_id, currency, buyer, organizer, fees, tax, posted_at)
-  SELECT o.id, 'SALE', o.event_id, o.currency, o.total_minor, -sum(l.price_minor - l.tax_minor), -sum(l.fee_minor - l.fee_tax_minor),
-         -sum(l.tax_minor + l.fee_tax_minor), $2
-  FROM orders o JOIN order_line l ON l.order_id = o.id WHERE o.id = ANY($1) AND o.total_minor > 0 GROUP BY o.id ON CONFLICT DO NOTHING`;
-
-/** The debt is paid: to the provider, or at the box office. An invoice is paid later. */
-const captureSql = `
-  WITH paid AS (
-    UPDATE orders SET captured_minor = total_minor, refunded_minor = CASE WHEN $3 THEN total_minor ELSE refunded_minor END
-    WHERE id = ANY($1) AND method <> 'INVOICE' RETURNING *)
-  INSERT INTO posting (order_id, kind, event_id, currency, buyer, clearing, cash, posted_at)
-  SELECT id, 'CAPTURE', event_id, currency, -total_minor, CASE method WHEN 'ONLINE' THEN total_minor ELSE 0 END,
-         CASE method WHEN 'CASH' THEN total_minor ELSE 0 END, $2
-  FROM paid WHERE total_minor > 0 ON CONFLICT DO NOTHING`;
-
-/** Tickets whose money can never come are taken back like refunded ones, with nothing to pay: the debt for them ends. */
-const voidSql = `
-  WITH input AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS x(id uuid, order_id uuid)),
-  made AS (
-    INSERT INTO refund (id, order_id, reason, amount_minor, seats, created_at)
-    SELECT id, order_id, 'PROVIDER', 0, (SELECT array_agg(seat_index) FROM order_line l WHERE l.order_id = i.order_id), $2 FROM input i
-    ON CONFLICT DO NOTHING RETURNING *),
-  voided AS (UPDATE ticket t SET state = 'VOID' FROM made m WHERE t.order_id = m.order_id),
-  taken AS (UPDATE seat_owner s SET state = 'RETURNING', refund_id = m.id FROM made m WHERE s.order_id = m.order_id)
-  INSERT INTO posting (order_id, kind, ref, event_id, currency, buyer, organizer, fees, tax, posted_at)
-  SELECT p.order_id, 'GRANT', m.id, p.event_id, p.currency, -p.buyer, -p.organizer, -p.fees, -p.tax, $2
-  FROM made m JOIN posting p ON p.order_id = m.order_id AND p.kind = 'SALE'`;
-
-const takeOverSql = `
-  WITH input AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS x(id uuid, amount_minor int, provider_id text, state text)),
-  shrunk AS (
-    UPDATE refund SET amount_minor = amount_minor - $3 WHERE id = $2 AND state = 'REQUESTED'
-      AND NOT EXISTS (SELECT FROM refund k JOIN input i ON i.provider_id = k.provider_id) RETURNING order_id),
-  made AS (
-    INSERT INTO refund (id, order_id, reason, amount_minor, seats, state, begun, done, provider_id, created_at, settled_at)
-    SELECT i.id, s.order_id, 'PROVIDER', i.amount_minor, '{}', i.state, true, true, i.provider_id, $4, CASE i.state WHEN 'SUCCEEDED' THEN $4::timestamptz END
-    FROM input i CROSS JOIN shrunk s RETURNING id, order_id, amount_minor),
-  posted AS (
-    INSERT INTO posting (order_id, kind, ref, event_id, currency, buyer, clearing, posted_at)
-    SELECT o.id, 'PAYOUT', m.id, o.event_id, o.currency, m.amount_minor, -m.amount_minor, $4 FROM made m JOIN orders o ON o.id = m.order_id)
-  UPDATE orders o SET version = o.version + 1 FROM shrunk s WHERE o.id = s.order_id RETURNING o.id`;
-
-const settleAccountSql = `
-  WITH posted AS (
-    INSERT INTO posting (order_id, kind, event_id, currency, buyer, cash, posted_at)
-    SELECT o.id, 'CAPTURE', o.event_id, o.currency, -p.owed, p.owed, $2
-    FROM orders o CROSS JOIN LATERAL (SELECT sum(buyer) AS owed FROM posting WHERE order_id = o.id) p
-    WHERE o.id = $1 AND o.method = 'INVOICE' AND p.owed > 0 ON CONFLICT DO NOTHING RETURNING order_id, cash)
-  UPDATE orders o SET captured_minor = p.cash, version = o.version + 1 FROM posted p WHERE o.id = p.order_id`;
-
-/** A refund that failed at once is owed still: nothing was paid out, and it counts for nothing. What the bank has taken needs no paying out. */
-const payOutSql = `
-  WITH input AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS x(id uuid, state text, provider_id text, failure text)),
-  told AS (
-    UPDATE refund r SET state = i.state, provider_id = COALESCE(i.provider_id, r.provider_id), failure = i.failure,
-           settled_at = CASE WHEN i.state = 'PENDING' THEN NULL ELSE $2::timestamptz END
-    FROM input i WHERE r.id = i.id RETURNING r.*),
-  vacated AS (DELETE FROM seat_owner s USING told t WHERE s.order_id = t.order_id AND s.refund_id = t.id),
-  owed AS (UPDATE orders o SET refunded_minor = o.refunded_minor - t.amount_minor FROM told t WHERE o.id = t.order_id AND t.state = 'FAILED')
-  INSERT INTO posting (order_id, kind, ref, event_id, currency, buyer, clearing, cash, posted_at)
-  SELECT o.id, 'PAYOUT', t.id, o.event_id, o.currency, t.amount_minor, CASE o.method WHEN 'ONLINE' THEN -t.amount_minor ELSE 0 END,
-         CASE o.method WHEN 'ONLINE' THEN 0 ELSE -t.amount_minor END, $2
-  FROM told t JOIN orders o ON o.id = t.order_id
-  WHERE t.state <> 'FAILED' AND t.reason <> 'DISPUTE' AND t.amount_minor > 0 ON CONFLICT DO NOTHING`;
-
-async function takeEffect(manager: EntityManager, outcomes: readonly StepOutcome[], now: Date): Promise<void> {
-  const having = (kind: NonNullable<StepOutcome['effect']>['kind']) =>
-    outcomes.filter(({ effect }) => effect?.kind === kind);
-  const idsHaving = (kind: NonNullable<StepOutcome['effect']>['kind']) => having(kind).map(({ from }) => from.orderId);
-  const [issued, validated, owed, released] = [
-    having('issue'),
-    idsHaving('validate'),
-    idsHaving('owe'),
-    having('release'),
-  ];
-  if (issued.length > 0) {
-    const rows = JSON.stringify(seatRows(issued));
-    await manager.query(
-      `INSERT INTO seat_owner (event_id, seat_index, order_id, generation, fence, state)
-       SELECT event_id, seat, order_id, generation, fence, 'ISSUED'
-       FROM jsonb_to_recordset($1::jsonb) AS x(event_id uuid, seat int, order_id uuid, generation int, fence bigint)
-       ON CONFLICT (event_id, seat_index) DO UPDATE
-         SET order_id = excluded.order_id, generation = excluded.generation, fence = excluded.fence, state = 'ISSUED'`,
-      [rows],
-    );
-    await manager.query(
-      `INSERT INTO ticket (id, order_id, event_id, seat_index, state, issued_at)
-       SELECT ticket_id, order_id, event_id, seat, state, $2
-       FROM jsonb_to_recordset($1::jsonb) AS x(ticket_id uuid, order_id uuid, event_id uuid, seat int, state text)
-       ON CONFLICT (order_id, seat_index) DO NOTHING`,
-      [rows, now],
-    );
-    await manager.query(saleSql, [issued.map(({ from }) => from.orderId), now]);
-  }
-  if (validated.length > 0) {
-    await manager.query(`UPDATE ticket SET state = 'VALID' WHERE order_id = ANY($1) AND state = 'PENDING_CAPTURE'`, [
-      validated,
-    ]);
-    await manager.query(captureSql, [validated, now, false]);
-  }
-  if (owed.length > 0) {
-    await manager.query(captureSql, [owed, now, true]);
-    const refunds = having('owe').map(({ from: { orderId, totalMinor } }) => ({
-      id: derivedId('refund', orderId, 'LOST'),
-      order_id: orderId,
-      amount_minor: totalMinor,
-    }));
-    await manager.query(
-      `INSERT INTO refund (id, order_id, reason, amount_minor, created_at)
-       SELECT id, order_id, 'LOST', amount_minor, $2 FROM jsonb_to_recordset($1::jsonb) AS x(id uuid, order_id uuid, amount_minor int)
-       ON CONFLICT DO NOTHING`,
-      [JSON.stringify(refunds), now],
-    );
-  }
-  const voided = idsHaving('void').map((orderId) => ({ id: derivedId('refund', orderId, 'VOID'), order_id: orderId }));
-  if (voided.length > 0) await manager.query(voidSql, [JSON.stringify(voided), now]);
-  const begun = having('begin').map(({ from }) => from.refund!.id);
-  if (begun.length > 0) await manager.query('UPDATE refund SET begun = true WHERE id = ANY($1)', [begun]);
-  const paid = outcomes.flatMap(({ from, effect }) =>
-    effect?.kind === 'payOut'
-      ? [{ id: from.refund!.id, state: effect.state, provider_id: effect.providerId, failure: effect.failure }]
-      : [],
-  );
-  if (paid.length > 0) await manager.query(payOutSql, [JSON.stringify(paid), now]);
-  if (released.length === 0) return;
-  const ended = released.flatMap(({ from }) =>
-    from.refund === null || from.refund.reason === 'LOST' ? [from.orderId] : [],
-  );
-  const refunded = released.flatMap(({ from }) => from.refund?.id ?? []);
-  if (ended.length > 0) await manager.query('DELETE FROM seat_owner WHERE order_id = ANY($1)', [ended]);
-  if (refunded.length > 0) await manager.query('UPDATE refund SET done = true WHERE id = ANY($1)', [refunded]);
 }

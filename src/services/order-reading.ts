@@ -1,11 +1,14 @@
 import type { DataSource } from 'typeorm';
+import { type Refusal, refuse } from '../domain/errors.js';
 import { isUuid } from '../domain/ids.js';
 import { isFinal } from '../domain/order-states.js';
-import { Order, OrderLine, Refund, Ticket } from '../entities/orders.js';
+import { Refund } from '../entities/money.js';
+import { Order, OrderLine, Ticket } from '../entities/orders.js';
 import { limits } from '../limits.js';
 import { Batcher } from './batcher.js';
 import type { EventCatalogue, PublishedEvent } from './event-catalogue.js';
-import type { Platform } from './platform.js';
+import type { Platform, Viewer } from './platform.js';
+import { maySteer } from './sales.js';
 
 /** An order with all its parts, as its owner sees it. */
 export interface OrderView {
@@ -39,6 +42,8 @@ function readingSql(database: DataSource): string {
   return `SELECT ${columns.join(', ')}, ${partsOf(OrderLine, 'p.seat_index')} AS lines, ${partsOf(Ticket, 'p.seat_index')} AS tickets,
     ${partsOf(Refund, 'p.created_at, p.id')} AS refunds FROM orders o`;
 }
+
+const notFound = () => refuse('NOT_FOUND', { path: ['input', 'orderId'], message: 'There is no such order.' });
 
 function refundOf({ createdAt, settledAt, ...refund }: OrderRow['refunds'][number]): Refund {
   return { createdAt: new Date(createdAt), settledAt: settledAt === null ? null : new Date(settledAt), ...refund };
@@ -75,6 +80,21 @@ export class OrderReading {
     const view = await this.find(id);
     if (view === null) throw new Error(`order ${id} is gone from the ledger`);
     return view;
+  }
+
+  /** For its buyer. */
+  async owned(viewer: Viewer, id: string): Promise<OrderView | Refusal> {
+    const view = await this.find(id);
+    if (view === null || view.order.personId === viewer.personId) return view ?? notFound();
+    return refuse('FORBIDDEN', { path: ['input', 'orderId'], message: 'This order belongs to somebody else.' });
+  }
+
+  /** For its event's organizer. */
+  async steered(viewer: Viewer, id: string): Promise<OrderView | Refusal> {
+    const view = await this.find(id);
+    if (view === null || maySteer(viewer, view.event.event)) return view ?? notFound();
+    const message = "This order belongs to another organizer's event.";
+    return refuse('FORBIDDEN', { path: ['input', 'orderId'], message });
   }
 
   /** Those there are, in any order. */

@@ -1,8 +1,7 @@
-import { inTransaction } from '../database/transaction.js';
 import { type Buyer, checkBuyer, type Said } from '../domain/contacts.js';
 import { isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { derivedId } from '../domain/ids.js';
-import { cancelableStates, isCancelable, isFinal, type OrderMethod } from '../domain/order-states.js';
+import { isCancelable, isFinal, type OrderMethod } from '../domain/order-states.js';
 import { limits } from '../limits.js';
 import type { EventRef } from '../redis/keys.js';
 import { confirmCheckout, freeSeats } from '../redis/orders.js';
@@ -11,20 +10,12 @@ import type { Codes } from './codes.js';
 import type { EventCatalogue, PublishedEvent } from './event-catalogue.js';
 import { checkIdempotencyKey } from './idempotency.js';
 import type { InventoryService } from './inventory.js';
-import { lockOrders, type OrderLedger } from './order-ledger.js';
+import type { OrderLedger } from './order-ledger.js';
 import { OrderPlacing } from './order-placing.js';
 import type { OrderReading, OrderView } from './order-reading.js';
 import type { Platform, Viewer } from './platform.js';
 import { maySteer } from './sales.js';
 import { refuseHoldAction, scriptFence, splitHoldId } from './seat-holds.js';
-
-const cancelSql = `
-  WITH asked AS (
-    UPDATE orders SET end_reason = COALESCE(end_reason, 'CANCELED'), nudges = nudges + 1, state = 'CANCELING', version = version + 1
-    WHERE id = $1 AND state = ANY($2) RETURNING id),
-  woken AS (
-    UPDATE order_step s SET run_at = LEAST(s.run_at, $3) FROM asked a WHERE s.order_id = a.id AND s.finished_at IS NULL)
-  SELECT id FROM asked`;
 
 export class Orders {
   readonly #platform: Platform;
@@ -125,29 +116,16 @@ export class Orders {
     viewer: Viewer,
     input: { readonly orderId: string; readonly idempotencyKey: string },
   ): Promise<OrderView | Refusal> {
-    const view = await this.#reading.find(input.orderId);
-    if (view === null) return refuse('NOT_FOUND', { path: ['input', 'orderId'], message: 'There is no such order.' });
-    if (view.order.personId !== viewer.personId) {
-      return refuse('FORBIDDEN', { path: ['input', 'orderId'], message: 'This order belongs to somebody else.' });
-    }
+    const view = await this.#reading.owned(viewer, input.orderId);
+    if (isRefusal(view)) return view;
     const { idempotencyKey: key, orderId } = input;
     const reused = await checkIdempotencyKey(this.#platform, viewer, { mutation: 'cancelOrder', key, input: orderId });
     if (reused !== null) return reused;
     if (view.order.endReason === 'CANCELED') return view;
-    const asked = isCancelable(view.order.state)
-      ? await inTransaction(this.#platform.database, async (manager): Promise<unknown[]> => {
-          await lockOrders(manager, [orderId]);
-          return manager.query(cancelSql, [orderId, cancelableStates, new Date(this.#platform.clock.nowMs())]);
-        })
-      : [];
-    if (asked.length === 0) {
-      const now = await this.#reading.load(orderId);
-      if (now.order.endReason === 'CANCELED') return now;
-      return refuse('ORDER_NOT_CANCELABLE', { path: ['input', 'orderId'], state: now.order.state });
-    }
-    await this.#ledger.announce([orderId]);
-    this.#ledger.wakeWorkers(['CREATE', 'SETTLE']);
-    return this.#reading.load(orderId);
+    const isAsked = isCancelable(view.order.state) && (await this.#ledger.callOff([orderId])).has(orderId);
+    const now = await this.#reading.load(orderId);
+    if (isAsked || now.order.endReason === 'CANCELED') return now;
+    return refuse('ORDER_NOT_CANCELABLE', { path: ['input', 'orderId'], state: now.order.state });
   }
 
   async read(viewer: Viewer, id: string): Promise<OrderView | null> {
@@ -161,12 +139,8 @@ export class Orders {
     input: { readonly orderId: string; readonly idempotencyKey: string },
   ): Promise<OrderView | Refusal> {
     const { orderId, idempotencyKey: key } = input;
-    const view = await this.#reading.find(orderId);
-    if (view === null) return refuse('NOT_FOUND', { path: ['input', 'orderId'], message: 'There is no such order.' });
-    if (!maySteer(viewer, view.event.event)) {
-      const message = "This order belongs to another organizer's event.";
-      return refuse('FORBIDDEN', { path: ['input', 'orderId'], message });
-    }
+    const view = await this.#reading.steered(viewer, orderId);
+    if (isRefusal(view)) return view;
     const reused = await checkIdempotencyKey(this.#platform, viewer, {
       mutation: 'recordPayment',
       key,

@@ -3,7 +3,7 @@ import { inTransaction } from '../database/transaction.js';
 import { derivedId, isUuid } from '../domain/ids.js';
 import type { RefundState } from '../domain/order-states.js';
 import { limits } from '../limits.js';
-import type { ProviderAnswer, ProviderDispute, ProviderRefund } from '../payments/gateway.js';
+import type { ProviderAnswer, ProviderRefund } from '../payments/gateway.js';
 import type { OrderLedger } from './order-ledger.js';
 import type { Platform } from './platform.js';
 import { grant, type LockedOrder, lockOrder, type NewRefund } from './refunds.js';
@@ -46,6 +46,7 @@ const disputeSql = `
     SELECT id, 'DISPUTE_WON', $3, event_id, currency, -$4::int, $4::int, $5 FROM orders WHERE id = $1 AND $6 AND $2 = 'WON' ON CONFLICT DO NOTHING)
   SELECT id FROM told`;
 
+/** A refund of ours that waits for the provider, which refuses it while the bank has the money: the bank has given it back. Found again later. */
 const takenByBankSql = `
   UPDATE refund SET provider_id = $2, state = 'SUCCEEDED', reason = 'DISPUTE'
   WHERE id = (SELECT id FROM refund WHERE order_id = $1 AND (state = 'REQUESTED' AND amount_minor BETWEEN 1 AND $3 OR provider_id = $2)
@@ -110,7 +111,7 @@ export class ProviderEvents {
     if (typeof orderId !== 'string') return orderId;
     return this.#write(orderId, async (manager, order) => {
       const known: { id: string; state: RefundState; done: boolean }[] = await manager.query(
-        'SELECT id, state, done, provider_id AS "providerId" FROM refund WHERE order_id = $1 AND (provider_id = $2 OR id = $3)',
+        'SELECT id, state, done FROM refund WHERE order_id = $1 AND (provider_id = $2 OR id = $3)',
         [order.id, refund.id, isUuid(refund.refundId ?? '') ? refund.refundId : null],
       );
       if (known.length > 0) return this.#follow(manager, order, known[0]!, refund);
@@ -198,7 +199,6 @@ export class ProviderEvents {
       if (told.length > 0 && state !== 'WON')
         this.#platform.log.error({ alarm: true, orderId, disputeId: id, state }, 'a buyer disputes a payment');
       if (state !== 'LOST') return true;
-      // A refund of ours that the provider refuses while the bank has the money: the bank has given it back.
       const [taken]: [{ amountMinor: number }[], number] = await manager.query(takenByBankSql, [
         order.id,
         id,
@@ -207,7 +207,9 @@ export class ProviderEvents {
       const rest = amountMinor - (taken[0]?.amountMinor ?? 0);
       if (rest === 0) return true;
       if (!isSettled(order)) return false;
-      await grant(manager, order, lostTo({ ...dispute, amountMinor: rest }, order), nowMs);
+      // One name at the provider stands for one refund here.
+      const providerId = taken.length > 0 ? {} : { providerId: id };
+      await grant(manager, order, { ...lostTo(dispute.id, rest, order), ...providerId }, nowMs);
       return true;
     });
   }
@@ -236,15 +238,14 @@ export class ProviderEvents {
 }
 
 /** The bank has decided for the buyer: as much goes back as it took, and the tickets if that is all. */
-function lostTo(dispute: ProviderDispute, order: LockedOrder): NewRefund {
-  const amountMinor = Math.min(dispute.amountMinor, order.capturedMinor - order.refundedMinor);
-  const isAll = amountMinor === order.capturedMinor - order.refundedMinor;
+function lostTo(disputeId: string, takenMinor: number, order: LockedOrder): NewRefund {
+  const leftMinor = order.capturedMinor - order.refundedMinor;
+  const amountMinor = Math.min(takenMinor, leftMinor);
   return {
-    id: derivedId('dispute', dispute.id),
+    id: derivedId('dispute', disputeId),
     reason: 'DISPUTE',
-    seats: isAll ? order.lines.map(({ seat }) => seat) : [],
+    seats: amountMinor === leftMinor ? order.lines.map(({ seat }) => seat) : [],
     amountMinor,
-    providerId: dispute.id,
     state: 'SUCCEEDED',
   };
 }

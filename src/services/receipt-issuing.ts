@@ -35,8 +35,8 @@ interface Batch {
 interface DoneRefund {
   readonly id: string;
   readonly orderId: string;
-  readonly reason: string;
-  readonly amountMinor: number;
+  /** What the buyer was granted with it, in minor units. */
+  readonly grantedMinor: number;
   readonly seats: readonly number[];
   readonly createdAt: Date;
   readonly organizerId: string;
@@ -52,10 +52,11 @@ const soldSql = `
 
 /** Only once its order was seen to: then there is a receipt, or there will be none. */
 const refundedSql = `
-  SELECT f.id, f.order_id AS "orderId", f.reason, f.amount_minor AS "amountMinor", f.seats, f.created_at AS "createdAt",
+  SELECT f.id, f.order_id AS "orderId", COALESCE(-p.buyer, 0) AS "grantedMinor", f.seats, f.created_at AS "createdAt",
          e.organizer_id AS "organizerId", r.number, r.facts
   FROM refund f JOIN orders o ON o.id = f.order_id AND o.receipt_at IS NOT NULL JOIN event e ON e.id = o.event_id
   LEFT JOIN receipt r ON r.order_id = o.id AND r.kind = 'RECEIPT'
+  LEFT JOIN posting p ON p.order_id = f.order_id AND p.kind = 'GRANT' AND p.ref = f.id::text
   WHERE f.receipt_at IS NULL AND f.done
   ORDER BY f.created_at LIMIT $1`;
 
@@ -212,10 +213,13 @@ function draftOf({ order, event, lines }: OrderView, { name, legalName, address,
   return [draft];
 }
 
-/** None where there was no receipt, where nothing was given, and for money that is sent once more because it came back. */
-function creditOf({ id, orderId, reason, amountMinor, seats, createdAt, number, facts }: DoneRefund): Draft[] {
-  if (facts === null || number === null || amountMinor === 0 || reason === 'AGAIN') return [];
-  const lines = creditLines(facts.lines, { seats, amountMinor });
+/**
+ * About what a buyer was granted, whatever has become of the money: it may come back and be sent once more, or never have come. None where there was no
+ * receipt, or nothing granted.
+ */
+function creditOf({ id, orderId, grantedMinor, seats, createdAt, number, facts }: DoneRefund): Draft[] {
+  if (facts === null || number === null || grantedMinor === 0) return [];
+  const lines = creditLines(facts.lines, { seats, amountMinor: grantedMinor });
   const changed = { lines, refersTo: receiptNumber('RECEIPT', number) };
   const credit = { id: derivedId('credit note', id), kind: 'CREDIT_NOTE', order_id: orderId, refund_id: id } as const;
   return [{ at: createdAt, facts: { ...facts, ...changed }, ...credit }];

@@ -133,21 +133,15 @@ export class Refunds {
 
   /** For the event's organizer: the money of an order, or of some of its tickets, goes back, and their seats with it. Asking again answers the same. */
   async refund(viewer: Viewer, input: Asked): Promise<OrderView | Refusal> {
-    const view = await this.#reading.find(input.orderId);
-    if (view === null) return notFound();
-    if (!maySteer(viewer, view.event.event)) {
-      const message = "This order belongs to another organizer's event.";
-      return refuse('FORBIDDEN', { path: ['input', 'orderId'], message });
-    }
+    const view = await this.#reading.steered(viewer, input.orderId);
+    if (isRefusal(view)) return view;
     return this.#ask(viewer, view, input, { mutation: 'refundOrder', reason: 'ORGANIZER', keepFees: false });
   }
 
   /** For the buyer, within the rules of the event. */
   async returnTickets(viewer: Viewer, input: Asked): Promise<OrderView | Refusal> {
-    const view = await this.#reading.find(input.orderId);
-    if (view === null) return notFound();
-    if (view.order.personId !== viewer.personId)
-      return refuse('FORBIDDEN', { path: ['input', 'orderId'], message: 'This order belongs to somebody else.' });
+    const view = await this.#reading.owned(viewer, input.orderId);
+    if (isRefusal(view)) return view;
     const { buyersReturnUntil, returnsKeepFees } = view.event.event;
     if (buyersReturnUntil === null || this.#platform.clock.nowMs() >= buyersReturnUntil.getTime())
       return refuse('RETURNS_CLOSED', { path: ['input', 'orderId'] });
@@ -231,7 +225,7 @@ export class Refunds {
     const nowMs = this.#platform.clock.nowMs();
     const outcome = await inTransaction(this.#platform.database, async (manager): Promise<Refusal | boolean> => {
       const order = await lockOrder(manager, orderId);
-      if (order === null) return notFound();
+      if (order === null) throw new Error(`order ${orderId} is gone from the ledger`);
       const refund = decide(order);
       return isRefusal(refund) ? refund : grant(manager, order, refund, nowMs);
     });
@@ -243,8 +237,6 @@ export class Refunds {
     return null;
   }
 }
-
-const notFound = () => refuse('NOT_FOUND', { path: ['input', 'orderId'], message: 'There is no such order.' });
 
 const isGivenBack = ({ order }: OrderView) => order.state === 'REFUNDING' || order.state === 'REFUNDED';
 

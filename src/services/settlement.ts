@@ -14,7 +14,8 @@ import { confirmCheckout, freeSeats, issueSeats, markSold, type OrderSeats, retu
 import { Batcher } from './batcher.js';
 import type { EventCatalogue } from './event-catalogue.js';
 import type { InventoryService } from './inventory.js';
-import type { LeasedStep, OrderLedger, StepOutcome, Written } from './order-ledger.js';
+import type { OrderLedger, Written } from './order-ledger.js';
+import type { LeasedStep, StepOutcome } from './order-steps.js';
 import type { Platform } from './platform.js';
 
 /** A step that cannot go on now and is to be taken again, without a change of the order. */
@@ -335,9 +336,10 @@ export class Settlement {
   }
 
   async #refund(step: LeasedStep): Promise<void> {
-    const { id, amountMinor, state, providerId } = step.refund!;
+    const { id, reason, amountMinor, state, providerId } = step.refund!;
     // Made at the provider, or taken by the bank: it is there already.
-    if (providerId !== null) return this.#payOut(step, { state, id: providerId, failure: null });
+    if (providerId !== null || reason === 'DISPUTE')
+      return this.#payOut(step, { state, id: providerId, failure: null });
     if (amountMinor === 0 || step.method !== 'ONLINE')
       return this.#payOut(step, { state: 'SUCCEEDED', id: null, failure: null });
     if (this.#tooOld(step)) return this.#findRefund(step, 'too old to be repeated');
@@ -359,21 +361,15 @@ export class Settlement {
     const { id, amountMinor } = step.refund!;
     const made = found.value.find(({ refundId, state }) => refundId === id && state !== 'FAILED');
     if (made !== undefined) return this.#payOut(step, made);
-    // Somebody has paid the same back at the provider, and its event has not come yet.
+    // Somebody has paid it, or some of it, back at the provider, and its event has not come yet.
     const known = await this.#ledger.knownRefunds(found.value.map((refund) => refund.id));
     const others = found.value.filter(
       (refund) => refund.refundId === null && refund.state !== 'FAILED' && !known.has(refund.id),
     );
-    if (await this.#ledger.takeOver(step, others))
-      return this.#finish(step, 'a part has been paid back at the provider', 'REFUND');
-    const same = found.value.find(
-      (refund) =>
-        refund.refundId === null &&
-        refund.amountMinor === amountMinor &&
-        refund.state !== 'FAILED' &&
-        !known.has(refund.id),
-    );
+    const same = others.find((refund) => refund.amountMinor === amountMinor);
     if (same !== undefined) return this.#payOut(step, same);
+    if (await this.#ledger.takeOver(step, others))
+      return this.#finish(step, 'paid back in part at the provider', 'REFUND');
     this.#alarm(step, `money to be given back, refund refused: ${reason}`);
     return this.#finish(step, reason, 'REFUND', {}, this.#backoffMs(step.attempt));
   }

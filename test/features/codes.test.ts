@@ -151,6 +151,21 @@ test('A code that is not valid, or not for these places, names its field and cos
   expect(await salesTotals(app.organizer, hall.eventId)).toMatchObject({ held: 2, available: 18 });
 });
 
+test('A code that leads to what the provider would not charge is told before it costs a hold', async () => {
+  const cases = [
+    // 0.40 EUR is less than can be charged.
+    { currency: 'EUR', prices: [{ category: 'Stalls', priceMinor: 1_000, feeMinor: 0 }], basisPoints: 9_600 },
+    // Thousandths of a dinar are charged by tens: 10.625 is none.
+    { currency: 'KWD', prices: [{ category: 'Stalls', priceMinor: 12_500, feeMinor: 0 }], basisPoints: 1_500 },
+  ];
+  for (const { basisPoints, ...event } of cases) {
+    const hall = await hallWithCode({ discount: { basisPoints } }, event);
+    const { hold: held, errors } = await hold(await app.guest(), hall, ['1-1']);
+    expect(held).toBeNull();
+    expect(errors).toMatchObject([{ code: 'CODE_NOT_VALID', path: ['input', 'code'] }]);
+  }
+});
+
 test('A person has ten guesses at codes a minute, and is told when to go on', async () => {
   const hall = await hallWithCode();
   const buyer = await app.guest();

@@ -97,6 +97,24 @@ test('Of many buyers who check out at once everybody gets one order with the sea
   await expectBooksBalance(booksOf(hall));
 });
 
+test('Promise 16: an order that the ledger cannot write keeps nobody else from buying', async () => {
+  const hall = await createHall(app.organizer);
+  const [first, bad, good] = await Promise.all(hall.rows[0]!.slice(0, 3).map((seat) => hold(hall, seat)));
+  const [, holdId] = bad!.hold.id.split('.');
+  await app.sql(
+    `CREATE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql
+     AS 'BEGIN IF NEW.hold_id = ''${holdId}'' THEN RAISE EXCEPTION USING ERRCODE = ''22P05''; END IF; RETURN NEW; END'`,
+  );
+  await app.sql('CREATE TRIGGER refuse_one BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION refuse_one()');
+  const start = (held: Held) => checkout(held).catch(() => ({ order: null }));
+  try {
+    const answers = await checkOutTogether(hall, first!, [bad!, good!], start);
+    expect(answers.map(({ order }) => order === null)).toEqual([false, true, false]);
+  } finally {
+    await app.sql('DROP TRIGGER refuse_one ON orders');
+  }
+});
+
 test('A buyer who checks out twice at the same time, with one key over two sockets, gets one order and one payment', async () => {
   const hall = await createHall(app.organizer);
   const [other, own] = [await hold(hall, hall.rows[1]![0]!), await hold(hall, ...hall.rows[0]!.slice(0, 2))];

@@ -1,4 +1,4 @@
-import type { LeasedStep } from '../../src/services/order-ledger.js';
+import type { LeasedStep } from '../../src/services/order-steps.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import { type Books, booksOfApp, expectBooksBalance, readSeats } from '../support/books.js';
 import { createHall, newKey, orderSelection, type TestHall } from '../support/events.js';

@@ -1,12 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import { limits } from '../../src/limits.js';
 import { Receipts } from '../../src/services/receipts.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import type { Data } from '../support/client.js';
-import { createHall } from '../support/events.js';
+import { createHall, holdSeats, newKey } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
 import { type Mailbox, startMailbox } from '../support/mailbox.js';
-import { followOrder, pay } from '../support/orders.js';
+import { followOrder, intentOf, pay } from '../support/orders.js';
 import { textsOfPdf } from '../support/pdf.js';
 import { buy, documentsOf, download, newAddress, order, receiptOf, textsAt } from '../support/receipts.js';
 
@@ -21,13 +20,8 @@ afterAll(async () => {
   await mailbox.stop();
 });
 
-/** As the step that pays money back leaves it. */
-async function refunded(orderId: string, amountMinor: number, seats: readonly number[], reason = 'ORGANIZER') {
-  await app.sql(
-    `INSERT INTO refund (id, order_id, reason, amount_minor, seats, state, done, created_at) VALUES ($1, $2, $3, $4, $5, 'PENDING', true, now())`,
-    [randomUUID(), orderId, reason, amountMinor, seats],
-  );
-}
+const refund = (orderId: string, seatIds: readonly string[] | null = null) =>
+  app.organizer.mutate('refundOrder', { orderId, seatIds, idempotencyKey: newKey() }, 'order { refunds { id } }');
 
 describe('A receipt', () => {
   test('says who has sold what to whom, and its sums are those of the order', async () => {
@@ -128,7 +122,7 @@ describe('A credit note', () => {
     const email = newAddress();
     const purchase = await buy(app, hall, ['1-1', '1-2'], { buyer: { email } });
     const receipt = await receiptOf(purchase);
-    await refunded(purchase.orderId, 1_100, [1]);
+    await refund(purchase.orderId, ['1-2']);
     const notes = await eventually(async () => {
       const { creditNotes } = await documentsOf(purchase);
       expect(creditNotes).toHaveLength(1);
@@ -150,19 +144,63 @@ describe('A credit note', () => {
     expect(textsOfPdf(await mailbox.attachment(mail))).toEqual(texts);
   });
 
+  /** Whatever is to be known of refunds is written down. */
+  const allSeen = () =>
+    eventually(async () => {
+      expect(await app.sql('SELECT FROM refund WHERE NOT done OR receipt_at IS NULL')).toEqual([]);
+    });
+  const credited = async (purchase: Parameters<typeof documentsOf>[0]) => {
+    await allSeen();
+    return (await documentsOf(purchase)).creditNotes;
+  };
+
   test('is made once a refund, of fees kept or any amount as well, and never of money that is sent once more', async () => {
     const hall = await createHall(app.organizer);
     const purchase = await buy(app, hall, ['1-1', '1-2']);
-    await refunded(purchase.orderId, 1_000, [0]);
-    await refunded(purchase.orderId, 333, []);
-    await refunded(purchase.orderId, 333, [], 'AGAIN');
-    const notes = await eventually(async () => {
-      const unseen = await app.sql('SELECT FROM refund WHERE receipt_at IS NULL');
-      expect(unseen).toEqual([]);
-      return (await documentsOf(purchase)).creditNotes;
+    const { orderId } = purchase;
+    const until = { eventId: hall.eventId, until: '2100-01-01T00:00:00Z', keepFees: true };
+    await app.organizer.mutate('updateReturns', until, 'event { id }');
+    const back = { orderId, seatIds: ['1-1'], idempotencyKey: newKey() };
+    await purchase.buyer.mutate('returnTickets', back, 'order { id }');
+    await allSeen();
+    const { id: intentId } = await intentOf(app, orderId);
+    await app.provider.refund(intentId, { amount: 333 });
+    await eventually(async () => expect((await documentsOf(purchase)).creditNotes).toHaveLength(2));
+    // What comes back and is sent once more is of the same note.
+    await app.provider.settings({ refundMode: 'pending' });
+    await refund(orderId);
+    const notes = await credited(purchase);
+    const [last] = await app.sql<{ id: string; providerId: string }>(
+      `SELECT id, provider_id AS "providerId" FROM refund WHERE order_id = $1 AND state = 'PENDING'`,
+      [orderId],
+    );
+    await app.provider.settleRefund(last!.providerId, 'failed');
+    await eventually(async () => {
+      const again = { refundId: last!.id, idempotencyKey: newKey() };
+      expect((await app.organizer.mutate('retryRefund', again, 'order { id }')).errors).toEqual([]);
     });
-    expect(notes.map(({ total }: Data) => total.amountMinor)).toEqual([1_000, 333]);
+    await app.provider.settings({ refundMode: 'succeed' });
+    expect(await credited(purchase)).toHaveLength(notes.length);
+    expect(notes.map(({ total }: Data) => total.amountMinor)).toEqual([1_000, 333, 867]);
     expect(await textsAt(app, notes[0].path)).toEqual(expect.arrayContaining(['Floor, row 1, seat 1', '0.00 EUR']));
     expect(await textsAt(app, notes[1].path)).toEqual(expect.arrayContaining(['Part of the price', 'Total: 3.33 EUR']));
+  });
+
+  test('is made of a ticket on account that was never paid, and of money that came back at once', async () => {
+    const hall = await createHall(app.organizer);
+    const { hold } = await holdSeats(app.organizer, hall.eventId, { seatIds: ['1-1'] });
+    const input = { holdId: hold.id, fence: hold.fence, method: 'INVOICE', idempotencyKey: newKey() };
+    const { order: sold } = await app.organizer.mutate('startCheckout', input, 'order { id }');
+    const onAccount = { buyer: app.organizer, orderId: sold.id as string };
+    await followOrder(app.organizer, sold.id).until(({ state }) => state === 'COMPLETED');
+    await receiptOf(onAccount);
+    await refund(sold.id);
+    const purchase = await buy(app, hall, ['1-2']);
+    await receiptOf(purchase);
+    await app.provider.settings({ refundMode: 'bounceLater' });
+    await refund(purchase.orderId);
+    for (const credit of [await credited(onAccount), await credited(purchase)])
+      expect(credit.map(({ total }: Data) => total.amountMinor)).toEqual([1_100]);
+    await app.provider.settings({ refundMode: 'succeed' });
   });
 });

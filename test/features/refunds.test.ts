@@ -151,6 +151,20 @@ test('Buyers give tickets back by themselves within the rules of the event, less
   await expectBooksBalance(booksOf(hall));
 });
 
+test('Promise 25: whoever refunds an order opens no door with what is left of it', async () => {
+  const hall = await createHall(app.organizer);
+  const [first, second] = hall.rows[0]!;
+  const bought = await buy(hall, [first!, second!]);
+  const input = { orderId: bought.orderId, seatIds: [first], idempotencyKey: newKey() };
+  const { order } = await app.organizer.mutate('refundOrder', input, 'order { tickets { state qr } }');
+  expect(order.tickets).toEqual([
+    { state: 'VOID', qr: null },
+    { state: 'VALID', qr: null },
+  ]);
+  const own = await bought.buyer.run('query ($id: ID!) { order(id: $id) { tickets { qr } } }', { id: bought.orderId });
+  expect(own.order.tickets).toEqual([{ qr: null }, { qr: expect.any(String) }]);
+});
+
 test('A refund is asked for by names that are right: what is wrong is named, and nothing happens', async () => {
   const hall = await createHall(app.organizer);
   const [first, second] = hall.rows[0]!;

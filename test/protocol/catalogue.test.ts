@@ -150,3 +150,18 @@ test('PROTOCOL.md tells of every limit a client can meet, with its value', () =>
   expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(expected));
   expect(documented).toHaveLength(expected.length);
 });
+
+test('The docs for who operates it tell of every alarm, by its message', () => {
+  const told = read('docs/operating.md') + read('docs/operations/payments.md');
+  const folders = ['src/services/', 'src/payments/', 'src/workers/', 'src/server/'];
+  const sources = folders.flatMap((folder) =>
+    readdirSync(new URL(folder, root)).map((file) => read(`${folder}${file}`)),
+  );
+  const spoken = sources.flatMap((text) => [
+    ...text.matchAll(/#alarm\(\s*step,\s*[`']([^`'$]+)/g),
+    ...text.matchAll(/alarm: true[^}]*\}[,;]\s*(?:[\w.#]*log\.error\(about, )?'([^']+)'/g),
+  ]);
+  const messages = spoken.map(([, message]) => message!.split(';')[0]!.replace(/[:,]? *$/, ''));
+  expect(messages.length).toBeGreaterThan(10);
+  expect(messages.filter((message) => !told.includes(message))).toEqual([]);
+});

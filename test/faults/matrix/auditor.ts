@@ -100,7 +100,7 @@ const rules: readonly Rule[] = [
   {
     name: 'postings',
     check: ({ accounts, intentsOf }, complain) => {
-      for (const account of accounts ?? []) {
+      for (const account of accounts) {
         const intents = intentsOf(account.order);
         const refundedMinor = intents.reduce((sum, { amount_refunded }) => sum + amount_refunded, 0);
         const keptMinor = intents.reduce((sum, { amount_received }) => sum + amount_received, 0) - refundedMinor;

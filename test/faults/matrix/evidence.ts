@@ -61,8 +61,7 @@ export interface Evidence {
   readonly orders: readonly OrderEvidence[];
   readonly intents: readonly AuditedIntent[];
   readonly halls: readonly SeatEvidence[];
-  /** Null: this ledger keeps no postings. */
-  readonly accounts: readonly AccountEvidence[] | null;
+  readonly accounts: readonly AccountEvidence[];
   readonly intentsOf: (orderId: string) => readonly AuditedIntent[];
 }
 
@@ -90,9 +89,8 @@ const accountsSql = `
     FROM refund WHERE order_id = o.id) r
   WHERE o.event_id = ANY($1)`;
 
-async function readAccounts({ sql }: Books, eventIds: readonly string[]): Promise<AccountEvidence[] | null> {
-  const [row] = await sql<{ kept: boolean }>(`SELECT to_regclass('posting') IS NOT NULL AS kept`);
-  return row!.kept ? sql<AccountEvidence>(accountsSql, [eventIds]) : null;
+function readAccounts({ sql }: Books, eventIds: readonly string[]): Promise<AccountEvidence[]> {
+  return sql(accountsSql, [eventIds]);
 }
 
 export async function readEvidence(books: Books, eventIds: readonly string[]): Promise<Evidence> {
