@@ -11,7 +11,7 @@ import { limits } from '../limits.js';
 import type { Context } from '../resolvers/context.js';
 import type { Services } from '../services/services.js';
 import { makeOperationCounts, type OperationCounts, outcomeOf } from './counts.js';
-import { documentRules } from './documents.js';
+import { type DocumentCache, documentRules } from './documents.js';
 import { maskError } from './masking.js';
 import { serveMoneyReport } from './money-report.js';
 
@@ -21,6 +21,7 @@ export const graphqlPath = '/graphql';
 export async function buildHttp(
   schema: GraphQLSchema,
   services: Services,
+  documents: DocumentCache,
 ): Promise<{ http: FastifyInstance; apollo: ApolloServer<Context>; operations: OperationCounts }> {
   const { log, config } = services.platform;
   const http = fastify({ logger: false, bodyLimit: limits.httpBodyBytes, forceCloseConnections: true });
@@ -54,6 +55,7 @@ export async function buildHttp(
       reply.header('cache-control', 'no-store');
     },
     bodyLimit: limits.venuePlanBytes * 2,
+    preHandler: refusingDocuments(documents, operations),
     handler: fastifyApolloHandler(apollo, {
       context: async (request: FastifyRequest) => ({ services, viewer: await viewerOf(services, request) }),
     }),
@@ -70,6 +72,20 @@ export async function buildHttp(
     return reply.code(up ? 200 : 503).send({ status: up ? 'up' : 'down' });
   });
   return { http, apollo, operations };
+}
+
+/**
+ * Documents are judged as they are over the WebSocket, ours before all other rules: Apollo asks all of them together, among them one that throws at
+ * what ours refuse. Whatever does not look like a document here is left to it.
+ */
+function refusingDocuments(documents: DocumentCache, operations: OperationCounts) {
+  return async ({ method, query, body }: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const { query: text } = ((method === 'GET' ? query : body) ?? {}) as { readonly query?: unknown };
+    const prepared = typeof text === 'string' && text !== '' ? documents.prepare(text) : null;
+    if (prepared === null || !('errors' in prepared)) return;
+    operations.unknown.error += 1;
+    await reply.code(400).send({ errors: prepared.errors });
+  };
 }
 
 /** A stream has no place in one answer. */

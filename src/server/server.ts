@@ -105,8 +105,9 @@ export async function startServer(
   redis.commands.on(identified, verify);
   await verify();
   const schema = buildSchema();
-  const { http, apollo, operations } = await buildHttp(schema, services);
-  const sockets = new WebSocketEndpoint({ schema, documents: new DocumentCache(schema), services, path: graphqlPath });
+  const documents = new DocumentCache(schema);
+  const { http, apollo, operations } = await buildHttp(schema, services, documents);
+  const sockets = new WebSocketEndpoint({ schema, documents, services, path: graphqlPath });
   sockets.attach(http.server);
   const admission = startAdmission(platform, services);
   const reconciler = startReconciler(platform, services);

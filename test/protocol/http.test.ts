@@ -140,6 +140,16 @@ describe('documents', () => {
       'fragment f on Event { ...f } { events { edges { node { ...f } } } }',
       'GRAPHQL_VALIDATION_FAILED',
     ],
+    [
+      'condition at the root of a subscription',
+      'subscription ($is: Boolean!) { seatMapChanged(eventId: "1") @include(if: $is) { __typename } }',
+      'GRAPHQL_VALIDATION_FAILED',
+    ],
+    [
+      'condition there in an operation that is not asked for',
+      'query A { systemStatus { now } } subscription B($is: Boolean = true) { ... @skip(if: $is) { seatMapChanged(eventId: "1") { __typename } } }',
+      'GRAPHQL_VALIDATION_FAILED',
+    ],
   ];
 
   test.each(refused)(
