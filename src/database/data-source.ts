@@ -28,6 +28,13 @@ import { PreparingClient } from './prepared.js';
 // Fences and sums stay far below 2^53; a string here would turn every comparison into a trap.
 pg.types.setTypeParser(20, Number);
 
+/**
+ * Ways of planning that are off on every connection. Statements are prepared: a plan may be made while a table is empty, when reading all of it is best,
+ * and be used in the minute in which everybody comes. Nearly all of them look up what an index has; the others say so (`queryAtLarge`).
+ */
+export const waysToRead = ['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin'] as const;
+const planning = ['plan_cache_mode=force_generic_plan', ...waysToRead.map((way) => `${way}=off`)];
+
 export function makeDataSource(url: string, connections: number = limits.databaseConnections): DataSource {
   return new DataSource({
     type: 'postgres',
@@ -74,6 +81,10 @@ export function makeDataSource(url: string, connections: number = limits.databas
     applicationName: 'floodgate',
     poolSize: connections,
     connectTimeoutMS: limits.databaseConnectMs,
-    extra: { statement_timeout: limits.databaseStatementMs, Client: PreparingClient },
+    extra: {
+      statement_timeout: limits.databaseStatementMs,
+      Client: PreparingClient,
+      options: planning.map((setting) => `-c ${setting}`).join(' '),
+    },
   });
 }

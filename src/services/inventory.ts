@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import { inTransaction, lockInventory } from '../database/transaction.js';
+import { inTransaction, lockInventory, queryAtLarge } from '../database/transaction.js';
 import { type Refusal, refuse } from '../domain/errors.js';
 import { hoardBudgetMs } from '../domain/hoarding.js';
 import type { Layout } from '../domain/layout.js';
@@ -175,14 +175,14 @@ export class InventoryService {
     const { eventId, generation, layoutVersion } = inventory;
     const { layout, categories } = await this.#events.hall(eventId, layoutVersion, manager);
     const channels = await manager.findBy(EventChannel, { eventId });
-    const owners: OwnerRow[] = await manager.query(ownersSql, [eventId]);
+    const owners: OwnerRow[] = await queryAtLarge(manager, ownersSql, [eventId]);
     const open = owners.filter(({ owned }) => owned === 'PENDING');
     await lockOrders(
       manager,
       open.map(({ id }) => id),
     );
     const grantedUntilMs = this.#platform.clock.nowMs() + limits.checkoutTtlMs;
-    await manager.query(regrantSql, [eventId, generation, new Date(grantedUntilMs), limits.settleGraceMs]);
+    await queryAtLarge(manager, regrantSql, [eventId, generation, new Date(grantedUntilMs), limits.settleGraceMs]);
     const focalPoint =
       event.focalX === null || event.focalY === null ? undefined : { x: event.focalX, y: event.focalY };
     const { admitPerSecond, activeCap, waitingRoom } = event;

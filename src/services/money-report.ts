@@ -1,3 +1,4 @@
+import { inTransaction, queryAtLarge } from '../database/transaction.js';
 import { type Refusal, refuse } from '../domain/errors.js';
 import { isUuid } from '../domain/ids.js';
 import type { MoneyDifferenceKind } from '../domain/money-differences.js';
@@ -203,7 +204,7 @@ export class MoneyReports {
   }
 
   categories(eventId: string): Promise<CategoryMoney[]> {
-    return this.#platform.database.query(categoriesSql, [eventId]);
+    return inTransaction(this.#platform.database, (manager) => queryAtLarge(manager, categoriesSql, [eventId]));
   }
 
   /** Those that are not over first, then the newest; bounded. */

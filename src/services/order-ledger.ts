@@ -78,16 +78,15 @@ const finishSql = `
     UPDATE order_step s SET finished_at = $2, outcome = i.outcome, lease = NULL, leased_until = NULL FROM input i
     WHERE s.order_id = i.order_id AND s.step = i.step AND s.attempt = i.attempt AND s.lease = i.lease AND s.finished_at IS NULL
       AND (i.generation IS NULL OR i.generation = (SELECT v.generation FROM inventory v WHERE v.event_id = i.event_id))
-    RETURNING s.order_id, i.lease),
+    RETURNING i.*),
   changed AS (
     UPDATE orders o SET ${orderChanges}, issued_at = CASE WHEN i.state = 'CONFIRMED' THEN COALESCE(o.issued_at, $2) ELSE o.issued_at END
-    FROM finished f JOIN input i ON i.order_id = f.order_id AND i.lease = f.lease WHERE o.id = f.order_id RETURNING o.id, o.nudges, f.lease),
+    FROM finished i WHERE o.id = i.order_id RETURNING o.id, o.nudges, i.*),
   opened AS (
     INSERT INTO order_step (order_id, step, attempt, run_at)
     SELECT i.order_id, n.step, COALESCE(i.next_attempt, 1 + (SELECT count(*) FROM order_step p WHERE p.order_id = i.order_id AND p.step = n.step)),
-           CASE WHEN c.nudges > i.seen_nudges THEN LEAST(i.run_at, $2) ELSE i.run_at END
-    FROM changed c JOIN input i ON i.order_id = c.id AND i.lease = c.lease
-    CROSS JOIN LATERAL (SELECT COALESCE(i.next_step, CASE WHEN ${refundWaits} THEN 'RETURN' END) AS step) n WHERE n.step IS NOT NULL)
+           CASE WHEN i.nudges > i.seen_nudges THEN LEAST(i.run_at, $2) ELSE i.run_at END
+    FROM changed i CROSS JOIN LATERAL (SELECT COALESCE(i.next_step, CASE WHEN ${refundWaits} THEN 'RETURN' END) AS step) n WHERE n.step IS NOT NULL)
   SELECT id, lease FROM changed`;
 
 const rearmSql = `
@@ -96,10 +95,10 @@ const rearmSql = `
     UPDATE order_step s SET lease = NULL, leased_until = NULL, run_at = CASE WHEN o.nudges > i.seen_nudges THEN LEAST(i.run_at, $2) ELSE i.run_at END
     FROM input i JOIN orders o ON o.id = i.order_id
     WHERE s.order_id = i.order_id AND s.step = i.step AND s.attempt = i.attempt AND s.lease = i.lease AND s.finished_at IS NULL
-    RETURNING s.order_id, i.lease)
+    RETURNING i.*)
   UPDATE orders o SET ${orderChanges}
-  FROM rearmed r JOIN input i ON i.order_id = r.order_id AND i.lease = r.lease
-  WHERE o.id = r.order_id AND (i.last_decline IS NOT NULL AND i.last_decline IS DISTINCT FROM o.last_decline OR i.state IS NOT NULL OR i.pay_by IS NOT NULL)
+  FROM rearmed i
+  WHERE o.id = i.order_id AND (i.last_decline IS NOT NULL AND i.last_decline IS DISTINCT FROM o.last_decline OR i.state IS NOT NULL OR i.pay_by IS NOT NULL)
   RETURNING o.id`;
 
 const callOffSql = `
@@ -364,8 +363,7 @@ async function findConflicts(manager: EntityManager, issuing: readonly StepOutco
   const rows: { id: string }[] = await manager.query(
     `SELECT x.order_id AS id FROM jsonb_to_recordset($1::jsonb) AS x(order_id uuid, event_id uuid, seat int)
      JOIN seat_owner s ON s.event_id = x.event_id AND s.seat_index = x.seat AND s.order_id <> x.order_id
-     WHERE s.state = 'ISSUED' OR EXISTS (SELECT FROM orders o WHERE o.id = s.order_id AND ${isPaid})
-     FOR UPDATE OF s`,
+     JOIN orders o ON o.id = s.order_id WHERE s.state = 'ISSUED' OR ${isPaid} FOR UPDATE OF s`,
     [JSON.stringify(seatRows(issuing))],
   );
   const ids = new Set(rows.map(({ id }) => id));

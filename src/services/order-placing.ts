@@ -87,9 +87,8 @@ const writtenSql = (from: string) => `
 /** Orders whose seats nobody else has in the ledger. A seat that somebody gets at this very moment breaks it as a whole. */
 const placeManySql = `
   WITH ${inputSql},
-  free AS (
-    SELECT * FROM present p WHERE NOT EXISTS (
-      SELECT FROM wanted w JOIN seat_owner s ON s.event_id = w.event_id AND s.seat_index = w.seat AND s.order_id <> w.id WHERE w.id = p.id)),
+  taken AS (SELECT w.id FROM wanted w JOIN seat_owner s ON s.event_id = w.event_id AND s.seat_index = w.seat WHERE s.order_id <> w.id),
+  free AS (SELECT * FROM present WHERE id NOT IN (SELECT id FROM taken)),
   ${writtenSql('free')},
   owned AS (
     INSERT INTO seat_owner (event_id, seat_index, order_id, generation, fence, state)

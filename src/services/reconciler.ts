@@ -1,4 +1,5 @@
 import { In } from 'typeorm';
+import { inTransaction, queryAtLarge } from '../database/transaction.js';
 import { isOver, type OrderState } from '../domain/order-states.js';
 import { Order } from '../entities/orders.js';
 import { limits } from '../limits.js';
@@ -64,10 +65,9 @@ export class Reconciler {
       this.#suspected.delete(eventId);
       return false;
     }
-    const found: Difference[] = await this.#platform.database.query(differencesSql, [
-      eventId,
-      Buffer.from(seats.status, 'latin1'),
-    ]);
+    const found = await inTransaction(this.#platform.database, (manager) =>
+      queryAtLarge<Difference[]>(manager, differencesSql, [eventId, Buffer.from(seats.status, 'latin1')]),
+    );
     const before = this.#suspected.get(eventId);
     const names = new Set(found.map(({ seat, letter, orderId }) => `${seat} ${letter} ${orderId}`));
     if (names.size > 0) this.#suspected.set(eventId, names);
