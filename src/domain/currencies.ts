@@ -78,9 +78,14 @@ export function findCurrency(code: string): Currency | null {
   return currencies.get(code) ?? null;
 }
 
+/** What is charged is a multiple of it. */
+export function stepOf(code: string): number {
+  return findCurrency(code)?.stepMinor ?? 1;
+}
+
 /** Why an amount cannot be part of a price; null: it can. */
 export function refuseStep(code: string, amountMinor: number): string | null {
-  const stepMinor = findCurrency(code)?.stepMinor ?? 1;
+  const stepMinor = stepOf(code);
   return amountMinor % stepMinor === 0 ? null : `Amounts in ${code} are multiples of ${stepMinor}.`;
 }
 

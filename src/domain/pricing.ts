@@ -25,29 +25,35 @@ function roundHalfUp(numerator: number, denominator: number): number {
   return Math.floor((2 * numerator + denominator) / (2 * denominator));
 }
 
-/** An amount as it is charged, and the tax within it. */
+/** An amount as it is charged, and the tax within it. What comes on top is charged, so it is whole steps. */
 function withTax(
   minor: number,
   { taxBasisPoints: rate, taxIncluded }: Tariff,
+  stepMinor: number,
 ): { chargedMinor: number; taxMinor: number } {
-  const taxMinor = roundHalfUp(minor * rate, taxIncluded ? wholeBasisPoints + rate : wholeBasisPoints);
-  return { chargedMinor: taxIncluded ? minor : minor + taxMinor, taxMinor };
+  if (!taxIncluded) {
+    const taxMinor = shareOf(minor, rate, stepMinor);
+    return { chargedMinor: minor + taxMinor, taxMinor };
+  }
+  return { chargedMinor: minor, taxMinor: roundHalfUp(minor * rate, wholeBasisPoints + rate) };
 }
 
-function shareOf(minor: number, basisPoints: number): number {
-  return roundHalfUp(minor * basisPoints, wholeBasisPoints);
+function shareOf(minor: number, basisPoints: number, stepMinor: number): number {
+  return stepMinor * roundHalfUp(minor * basisPoints, wholeBasisPoints * stepMinor);
 }
 
 /**
  * What one place is charged. Every amount is rounded by itself, half up, and the price and the fee of every place by themselves, so that an
  * order costs exactly what its lines say. A code lowers the price before fee and tax are counted; what it gives away has no fee.
+ * `stepMinor`: what is charged in the currency is a multiple of it, and so are the amounts of the tariff; shares are rounded to one.
  */
-export function seatPrice(tariff: Tariff, discount: Discount | null = null): SeatPrice {
-  const full = withTax(tariff.priceMinor, tariff);
-  const askedMinor = tariff.priceMinor - takenOff(tariff.priceMinor, discount);
+export function seatPrice(tariff: Tariff, stepMinor: number, discount: Discount | null = null): SeatPrice {
+  const full = withTax(tariff.priceMinor, tariff, stepMinor);
+  const askedMinor = tariff.priceMinor - takenOff(tariff.priceMinor, stepMinor, discount);
   const isGivenAway = askedMinor === 0 && tariff.priceMinor > 0;
-  const price = withTax(askedMinor, tariff);
-  const fee = withTax(isGivenAway ? 0 : tariff.feeMinor + shareOf(askedMinor, tariff.feeBasisPoints), tariff);
+  const price = withTax(askedMinor, tariff, stepMinor);
+  const feeMinor = isGivenAway ? 0 : tariff.feeMinor + shareOf(askedMinor, tariff.feeBasisPoints, stepMinor);
+  const fee = withTax(feeMinor, tariff, stepMinor);
   return {
     priceMinor: price.chargedMinor,
     feeMinor: fee.chargedMinor,
@@ -58,7 +64,8 @@ export function seatPrice(tariff: Tariff, discount: Discount | null = null): Sea
   };
 }
 
-function takenOff(minor: number, discount: Discount | null): number {
+function takenOff(minor: number, stepMinor: number, discount: Discount | null): number {
   if (discount === null) return 0;
-  return 'basisPoints' in discount ? shareOf(minor, discount.basisPoints) : Math.min(minor, discount.amountMinor);
+  if ('basisPoints' in discount) return shareOf(minor, discount.basisPoints, stepMinor);
+  return Math.min(minor, discount.amountMinor);
 }

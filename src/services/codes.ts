@@ -1,5 +1,5 @@
 import { inTransaction } from '../database/transaction.js';
-import { refuseCharge } from '../domain/currencies.js';
+import { refuseCharge, refuseStep, stepOf } from '../domain/currencies.js';
 import { invalidInput, isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { inputDigest } from '../domain/ids.js';
 import { decodePriceList, encodePriceList, type SeatPrice, seatTotalMinor } from '../domain/money.js';
@@ -58,7 +58,7 @@ export class Codes {
     if (isRefusal(event)) return event;
     const { eventId, maxUses } = input;
     const categories = await this.#categoriesOf(event, input.categoryIds);
-    const wrong = checkCode(input);
+    const wrong = checkCode(input, event.currency);
     if (wrong !== null || isRefusal(categories)) return wrong ?? (categories as Refusal);
     const code = normalCode(input.code);
     const { validFrom, validUntil, active, discount } = input;
@@ -161,11 +161,12 @@ export class Codes {
   }
 }
 
-function pricesWith({ tariffs }: PublishedEvent, code: DiscountCode): SeatPrice[] {
+function pricesWith({ tariffs, event }: PublishedEvent, code: DiscountCode): SeatPrice[] {
+  const stepMinor = stepOf(event.currency);
   const discount: Discount =
     code.basisPoints === null ? { amountMinor: code.amountMinor! } : { basisPoints: code.basisPoints };
   return tariffs.map((tariff, category) =>
-    seatPrice(tariff, code.categories === null || code.categories.includes(category) ? discount : null),
+    seatPrice(tariff, stepMinor, code.categories === null || code.categories.includes(category) ? discount : null),
   );
 }
 
@@ -177,7 +178,7 @@ function categoriesIn({ hall }: PublishedEvent, selection: Selection): number[] 
   return [...hall.accessibleOf].filter(([, own]) => own === selection.category).map(([category]) => category);
 }
 
-function checkCode(input: SaveCode): Refusal<'INVALID_INPUT'> | null {
+function checkCode(input: SaveCode, currency: string): Refusal<'INVALID_INPUT'> | null {
   const wrongName = checkName('input.code', input.code);
   if (wrongName !== null) return wrongName;
   if (normalCode(input.code).length < 4) return invalidInput('input.code', 'Must have at least 4 characters.');
@@ -187,6 +188,8 @@ function checkCode(input: SaveCode): Refusal<'INVALID_INPUT'> | null {
       ? (['basisPoints', discount.basisPoints, wholeBasisPoints] as const)
       : (['amountMinor', discount.amountMinor, maxPriceMinor] as const);
   if (value < 1 || value > most) return invalidInput(`input.discount.${field}`, `Must be from 1 to ${most}.`);
+  const broken = 'amountMinor' in discount ? refuseStep(currency, discount.amountMinor) : null;
+  if (broken !== null) return invalidInput('input.discount.amountMinor', broken);
   if (validFrom !== null && validUntil !== null && validFrom >= validUntil)
     return invalidInput('input.validUntil', 'Must be after validFrom.');
   return maxUses !== null && maxUses < 1 ? invalidInput('input.maxUses', 'Must be at least 1.') : null;

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { stepOf } from '../domain/currencies.js';
 import { hoardBudgetMs } from '../domain/hoarding.js';
 import { isUuid } from '../domain/ids.js';
 import { accessibleOf, categoryOf, type Layout, LayoutIndex, seatRanges } from '../domain/layout.js';
@@ -98,7 +99,7 @@ export class EventCatalogue {
       database.getRepository(EventChannel).findBy({ eventId }),
     ]);
     if (event === null || inventory === null) return null;
-    const prices = categories.map((tariff) => seatPrice(tariff));
+    const prices = categories.map((tariff) => seatPrice(tariff, stepOf(event.currency)));
     return {
       event,
       ref: { eventId, generation: inventory.generation },

@@ -1,5 +1,5 @@
 import { inTransaction } from '../database/transaction.js';
-import { findCurrency, refuseCharge, refuseStep } from '../domain/currencies.js';
+import { findCurrency, refuseCharge, refuseStep, stepOf } from '../domain/currencies.js';
 import { invalidInput, isRefusal, type Refusal, refuse } from '../domain/errors.js';
 import { isUuid } from '../domain/ids.js';
 import { type Layout, withStanding } from '../domain/layout.js';
@@ -471,7 +471,7 @@ function checkPrices(
       if (rate < 0 || rate > wholeBasisPoints)
         return invalidInput(`${path}.${field}`, `Must be from 0 to ${wholeBasisPoints}.`);
     }
-    const total = seatTotalMinor(seatPrice(price));
+    const total = seatTotalMinor(seatPrice(price, stepOf(currency)));
     if (total > 2 * maxPriceMinor)
       return invalidInput(`${path}.priceMinor`, `With fee and taxes it is over ${2 * maxPriceMinor}.`);
     const tooSmall = refuseCharge(currency, total);

@@ -152,18 +152,26 @@ test('A code that is not valid, or not for these places, names its field and cos
 });
 
 test('A code that leads to what the provider would not charge is told before it costs a hold', async () => {
-  const cases = [
-    // 0.40 EUR is less than can be charged.
-    { currency: 'EUR', prices: [{ category: 'Stalls', priceMinor: 1_000, feeMinor: 0 }], basisPoints: 9_600 },
-    // Thousandths of a dinar are charged by tens: 10.625 is none.
-    { currency: 'KWD', prices: [{ category: 'Stalls', priceMinor: 12_500, feeMinor: 0 }], basisPoints: 1_500 },
-  ];
-  for (const { basisPoints, ...event } of cases) {
-    const hall = await hallWithCode({ discount: { basisPoints } }, event);
-    const { hold: held, errors } = await hold(await app.guest(), hall, ['1-1']);
-    expect(held).toBeNull();
-    expect(errors).toMatchObject([{ code: 'CODE_NOT_VALID', path: ['input', 'code'] }]);
-  }
+  // 0.40 EUR is less than can be charged.
+  const hall = await hallWithCode(
+    { discount: { basisPoints: 9_600 } },
+    { currency: 'EUR', prices: [{ category: 'Stalls', priceMinor: 1_000, feeMinor: 0 }] },
+  );
+  const { hold: held, errors } = await hold(await app.guest(), hall, ['1-1']);
+  expect(held).toBeNull();
+  expect(errors).toMatchObject([{ code: 'CODE_NOT_VALID', path: ['input', 'code'] }]);
+});
+
+test('In a currency of which only multiples are charged a share is rounded to one, and an amount has to be one', async () => {
+  const event = { currency: 'KWD', prices: [{ category: 'Stalls', priceMinor: 12_500, feeMinor: 0 }] };
+  const hall = await hallWithCode({ discount: { basisPoints: 1_500 } }, event);
+  const { hold: held } = await hold(await app.guest(), hall, ['1-1']);
+  expect(held.total.amountMinor).toBe(10_620);
+  const code = { eventId: hall.eventId, code: 'AMOUNT', discount: { amountMinor: 1_005 } };
+  const { errors } = await app.organizer.mutate('saveCode', code, 'code { code }');
+  expect(errors).toMatchObject([
+    { path: ['input', 'discount', 'amountMinor'], message: 'Amounts in KWD are multiples of 10.' },
+  ]);
 });
 
 test('A person has ten guesses at codes a minute, and is told when to go on', async () => {

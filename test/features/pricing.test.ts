@@ -7,7 +7,7 @@ import { createHall, newKey, type TestHall } from '../support/events.js';
 import { calm, intentOf, pay } from '../support/orders.js';
 
 const plain: Tariff = { priceMinor: 1000, feeMinor: 0, feeBasisPoints: 0, taxBasisPoints: 0, taxIncluded: true };
-const priceOf = (change: Partial<Tariff>) => seatPrice({ ...plain, ...change });
+const priceOf = (change: Partial<Tariff>, stepMinor = 1) => seatPrice({ ...plain, ...change }, stepMinor);
 
 describe('Each amount is rounded by itself, half of a unit upwards', () => {
   test.each<[string, Partial<Tariff>, object]>([
@@ -30,6 +30,22 @@ describe('Each amount is rounded by itself, half of a unit upwards', () => {
     ['one with three decimals', { priceMinor: 12_345, taxBasisPoints: 500 }, { priceMinor: 12_345, taxMinor: 588 }],
   ])('%s', (_what, change, expected) => {
     expect(priceOf(change)).toMatchObject(expected);
+  });
+
+  test.each<[string, Partial<Tariff>, Discount | null, object]>([
+    ['a fee of 2.5 %', { feeBasisPoints: 250 }, null, { priceMinor: 12_500, feeMinor: 310 }],
+    [
+      '5 % on top',
+      { taxBasisPoints: 500, taxIncluded: false, feeMinor: 110 },
+      null,
+      { priceMinor: 13_130, taxMinor: 630, feeMinor: 120, feeTaxMinor: 10 },
+    ],
+    // What is within a price is not charged by itself.
+    ['5 % within', { taxBasisPoints: 500 }, null, { priceMinor: 12_500, taxMinor: 595 }],
+    ['15 % less', {}, { basisPoints: 1_500 }, { priceMinor: 10_620, discountMinor: 1_880 }],
+    ['nearly everything less', {}, { basisPoints: 9_999 }, { priceMinor: 0, discountMinor: 12_500 }],
+  ])('Where tens are charged: %s', (_what, change, discount, expected) => {
+    expect(seatPrice({ ...plain, priceMinor: 12_500, ...change }, 10, discount)).toMatchObject(expected);
   });
 });
 
@@ -56,7 +72,7 @@ describe('A code lowers the price before fee and tax are counted', () => {
     ],
     ['a price of nothing, which has a fee', { priceMinor: 0, feeMinor: 50 }, { basisPoints: 10_000 }, { feeMinor: 50 }],
   ])('%s', (_what, change, discount, expected) => {
-    expect(seatPrice({ ...plain, ...change }, discount)).toMatchObject(expected);
+    expect(seatPrice({ ...plain, ...change }, 1, discount)).toMatchObject(expected);
   });
 });
 
@@ -68,11 +84,29 @@ test('A code makes nothing dearer, and what it takes off and what is left are th
   for (let seed = 1; seed <= 20_000; seed += 1) {
     const random = randomFor(seed, 1);
     const tariff = drawTariff(random);
-    const full = seatPrice(tariff);
-    const { priceMinor, feeMinor, taxMinor, feeTaxMinor, discountMinor } = seatPrice(tariff, drawDiscount(random));
+    const full = seatPrice(tariff, 1);
+    const { priceMinor, feeMinor, taxMinor, feeTaxMinor, discountMinor } = seatPrice(tariff, 1, drawDiscount(random));
     expect({ seed, minor: priceMinor + discountMinor }).toEqual({ seed, minor: full.priceMinor });
     expect(feeMinor).toBeLessThanOrEqual(full.feeMinor);
     expect(Math.min(discountMinor, priceMinor - taxMinor, feeMinor - feeTaxMinor)).toBeGreaterThanOrEqual(0);
+  }
+});
+
+test('Where only multiples are charged, every amount that is charged is one, and as near as one can be', () => {
+  for (let seed = 1; seed <= 20_000; seed += 1) {
+    const random = randomFor(seed, 2);
+    const stepMinor = random.pick([10, 100]);
+    const drawn = drawTariff(random);
+    const whole = (minor: number) => minor - (minor % stepMinor);
+    const tariff = { ...drawn, priceMinor: whole(drawn.priceMinor), feeMinor: whole(drawn.feeMinor) };
+    const basisPoints = random.between(1, 10_000);
+    const { priceMinor, feeMinor, discountMinor } = seatPrice(tariff, stepMinor, { basisPoints });
+    expect({ seed, broken: [priceMinor, feeMinor, discountMinor].filter((minor) => minor % stepMinor !== 0) }).toEqual({
+      seed,
+      broken: [],
+    });
+    if (!tariff.taxIncluded) continue;
+    expect(Math.abs(discountMinor - (tariff.priceMinor * basisPoints) / 10_000)).toBeLessThanOrEqual(stepMinor / 2);
   }
 });
 
@@ -92,7 +126,7 @@ const nearest = (numerator: bigint, denominator: bigint) => Number((2n * numerat
 test('Prices, fees and taxes of any tariff are whole, never negative, and what exact arithmetic says', () => {
   for (let seed = 1; seed <= 20_000; seed += 1) {
     const tariff = drawTariff(randomFor(seed, 0));
-    const { priceMinor, feeMinor, taxMinor, feeTaxMinor } = seatPrice(tariff);
+    const { priceMinor, feeMinor, taxMinor, feeTaxMinor } = seatPrice(tariff, 1);
     const [price, rate] = [BigInt(tariff.priceMinor), BigInt(tariff.taxBasisPoints)];
     const fee = BigInt(tariff.feeMinor + nearest(price * BigInt(tariff.feeBasisPoints), 10_000n));
     const taxOf = (amount: bigint) => nearest(amount * rate, tariff.taxIncluded ? 10_000n + rate : 10_000n);
@@ -112,9 +146,9 @@ test('A price list that has been written down says the same when it is read', ()
   for (let seed = 1; seed <= 500; seed += 1) {
     const random = randomFor(seed, 0);
     const tariffs = Array.from({ length: random.between(1, 90) }, () => drawTariff(random));
-    const without = tariffs.map((tariff) => seatPrice(tariff));
+    const without = tariffs.map((tariff) => seatPrice(tariff, 1));
     expect(decodePriceList(encodePriceList('JPY', without))).toEqual({ currency: 'JPY', prices: without, code: null });
-    const prices = tariffs.map((tariff) => seatPrice(tariff, drawDiscount(random)));
+    const prices = tariffs.map((tariff) => seatPrice(tariff, 1, drawDiscount(random)));
     const code = { id: 'a0b1', without };
     expect(decodePriceList(encodePriceList('JPY', prices, code))).toEqual({ currency: 'JPY', prices, code });
   }
@@ -187,7 +221,7 @@ test('The total of a hold and of an order is the sum of its lines, to the minor 
     const hall = await createHall(app.organizer, { event: { currency, prices: [{ category: 'Stalls', ...tariff }] } });
     const { buyer, hold } = await holdRow(hall, 7);
     expect(hold.total.amountMinor).toBe(sumOf(hold.seats));
-    expect(hold.total.amountMinor).toBe(7 * seatTotalMinor(seatPrice(tariff)));
+    expect(hold.total.amountMinor).toBe(7 * seatTotalMinor(seatPrice(tariff, 1)));
     const checkout = { holdId: hold.id, fence: hold.fence, idempotencyKey: newKey() };
     const { order } = await buyer.mutate('startCheckout', checkout, `order { id lines { ${line} } ${money('total')} }`);
     expect(order.total.amountMinor).toBe(sumOf(order.lines));
