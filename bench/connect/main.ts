@@ -15,7 +15,7 @@ import type { Stores } from '../support/stores.js';
 const own = {
   clients: { fallback: 10_000, quick: 100, low: 10, high: 19_000, says: 'clients that come at once' },
   'hall-seats': { fallback: 2_000, quick: 500, low: 500, high: 100_000, says: 'seats of the hall' },
-  'listener-processes': { fallback: 2, quick: 1, low: 1, high: 8, says: 'processes of clients' },
+  'listener-processes': { fallback: 6, quick: 1, low: 1, high: 16, says: 'processes of clients' },
 } as const;
 type Options = BenchOptions<keyof typeof own>;
 

@@ -5,6 +5,9 @@ import { eventually } from '../support/eventually.js';
 import { neededHeapBytes } from '../support/heap.js';
 import { openSocket, subscribeMessage } from '../support/raw-socket.js';
 
+// Tens of thousands of subscriptions, on however busy a machine.
+jest.setTimeout(180_000);
+
 let app: TestApp;
 let eventId: string;
 beforeAll(async () => {

@@ -28,8 +28,8 @@ const changes = `subscription ($eventId: ID!, $since: SeatMapCursor) { seatMapCh
   ... on SeatMapSnapshot { epoch version layoutVersion states }
   ... on SeatMapDelta { epoch version layoutVersion fromVersion seats states ${again('seats', 15)} ${again('states', 15)} }
 } }`;
-/** More than the network takes in on its own, and some more. */
-const changesToLag = 40;
+/** At most so many until it is known who does not read: more than a kernel takes in on its own, which is a few MiB and may be forty. */
+const changesToLag = 240;
 const furtherChanges = 15;
 /** What the watchers themselves keep, who live in the same process: what they have read, and what they have begun to read. */
 const watchersBytes = 32 * 1_048_576;
