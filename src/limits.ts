@@ -28,6 +28,7 @@ export const limits = {
   listenBacklog: 65_535,
   socketSoftBufferedBytes: 262_144,
   socketHardBufferedBytes: 4_194_304,
+  waitingMessageBytes: 1_200,
   socketLaggingMs: 30_000,
   socketPingMs: 20_000,
   socketSweepMs: 250,

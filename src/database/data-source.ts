@@ -33,7 +33,8 @@ pg.types.setTypeParser(20, Number);
  * and be used in the minute in which everybody comes. Nearly all of them look up what an index has; the others say so (`queryAtLarge`).
  */
 export const waysToRead = ['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin'] as const;
-const planning = ['plan_cache_mode=force_generic_plan', ...waysToRead.map((way) => `${way}=off`)];
+// What is off is said by enormous costs up to PostgreSQL 17, at which it would compile what takes a moment.
+const planning = ['plan_cache_mode=force_generic_plan', 'jit=off', ...waysToRead.map((way) => `${way}=off`)];
 
 export function makeDataSource(url: string, connections: number = limits.databaseConnections): DataSource {
   return new DataSource({

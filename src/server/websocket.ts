@@ -12,6 +12,7 @@ import {
   CloseCode,
   GRAPHQL_TRANSPORT_WS_PROTOCOL,
   handleProtocols,
+  MessageType,
   makeServer,
   type Server,
   type ServerOptions,
@@ -121,6 +122,8 @@ export class WebSocketEndpoint {
   readonly #timers: NodeJS.Timeout[];
   readonly #forget: () => void;
   readonly #corked: Connection[] = [];
+  /** However many sessions end, everybody is looked at once a sweep. */
+  #hasNewsOfRevoked = false;
   #closing = false;
 
   constructor(options: WebSocketOptions) {
@@ -128,7 +131,9 @@ export class WebSocketEndpoint {
     this.#log = options.services.platform.log;
     this.#hub = this.#makeHub();
     this.#protocol = this.#makeProtocol();
-    this.#forget = options.services.revocations.onRevoked(() => this.#endRevoked());
+    this.#forget = options.services.revocations.onRevoked(() => {
+      this.#hasNewsOfRevoked = true;
+    });
     this.#timers = [
       setInterval(() => this.#ping(), limits.socketPingMs),
       setInterval(() => this.#sweep(), limits.socketSweepMs),
@@ -296,7 +301,7 @@ export class WebSocketEndpoint {
       let frame = messages.get(id);
       if (frame === undefined) {
         frame = textFrame(`${opening}${payload}}`);
-        // Most clients number their operations in the same way; whoever does not has a frame of his own.
+        // Some clients number their operations alike; whoever makes ids up, as the usual library does, has a frame of his own.
         if (messages.size < limits.framesPerText) messages.set(id, frame);
       }
       return this.#send(connection, frame);
@@ -350,6 +355,8 @@ export class WebSocketEndpoint {
         protocol: socket.protocol === GRAPHQL_TRANSPORT_WS_PROTOCOL ? socket.protocol : '',
         send: (data) => this.#send(connection, data),
         close: (code, reason) => this.#end(connection, code ?? 1000, reason ?? ''),
+        // Not the library's, which writes back whatever came with the ping, as deep as it may be.
+        onPing: async () => this.#send(connection, pong),
         onMessage: (receive) => {
           socket.on('message', (data, isBinary) => {
             // What was on its way when the socket was closed from here is not acted upon.
@@ -404,7 +411,7 @@ export class WebSocketEndpoint {
       if (connection.laggingSinceMs === null) return;
       return new Promise((resolve) => connection.drained.push(resolve));
     }
-    connection.waitingBytes += Buffer.byteLength(data);
+    connection.waitingBytes += weightOf(data);
     if (connection.waitingBytes > limits.socketHardBufferedBytes) {
       this.#end(connection, closeCodes.slowConsumer, 'You read too slowly.');
       return;
@@ -466,6 +473,10 @@ export class WebSocketEndpoint {
 
   #sweep(): void {
     const { clock } = this.#options.services.platform;
+    if (this.#hasNewsOfRevoked) {
+      this.#hasNewsOfRevoked = false;
+      this.#endRevoked();
+    }
     const [nowMs, elapsedMs] = [clock.nowMs(), clock.elapsedMs()];
     for (const connection of this.#connections) {
       const { socket, viewer, laggingSinceMs } = connection;
@@ -489,13 +500,18 @@ export class WebSocketEndpoint {
       sent += 1;
     }
     const done = connection.waiting.splice(0, sent);
-    connection.waitingBytes -= done.reduce((sum, { data }) => sum + Buffer.byteLength(data), 0);
+    connection.waitingBytes -= done.reduce((sum, { data }) => sum + weightOf(data), 0);
     const { drained } = connection;
     connection.drained = [];
     for (const resume of drained) resume();
     for (const message of done) message.sent();
   }
 }
+
+const pong = JSON.stringify({ type: MessageType.Pong });
+
+/** What a message takes that waits: itself, and those who wait for it to be sent. */
+const weightOf = (data: string | Buffer) => Buffer.byteLength(data) + limits.waitingMessageBytes;
 
 /** Nobody waits any more for a socket that has ended. */
 function letGo(connection: Connection): void {

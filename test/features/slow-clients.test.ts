@@ -185,6 +185,7 @@ test('Promise 24: 100 of 300 that read nothing delay nobody and take bounded mem
   await eventually(() => expect(lagging()).toBe(late.length));
 
   const scraped = await scrape(app.server.metricsUrl);
+  expect(scraped.get('floodgate_sockets_lagging')).toBe(late.length);
   const { open } = app.server.sockets();
   app.clock.advance(limits.socketLaggingMs);
   await eventually(() => expect(app.server.sockets()).toEqual({ open: open - late.length, lagging: 0 }));

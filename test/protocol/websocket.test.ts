@@ -160,11 +160,27 @@ test('More operations than one socket may run are refused one by one, and ended 
   socket.socket.close();
 });
 
-test('A ping is answered with a pong', async () => {
+test('A ping is answered with a pong, whatever comes with it', async () => {
   const socket = await openSocket(app.url, { init: {} });
-  socket.send({ type: 'ping', payload: { at: 1 } });
-  expect(await socket.next()).toEqual({ type: 'pong', payload: { at: 1 } });
+  // What can be read, and not be written.
+  const deep = `${'['.repeat(30_000)}${']'.repeat(30_000)}`;
+  expect(() => JSON.stringify(JSON.parse(deep))).toThrow(RangeError);
+  for (const payload of ['{"at":1}', `{"a":${deep}}`]) {
+    socket.send(`{"type":"ping","payload":${payload}}`);
+    expect(await socket.next()).toEqual({ type: 'pong' });
+  }
   socket.socket.close();
+});
+
+test('A message that meets a bug of the server closes its socket with 1011 and without a word of the inside, and no other one', async () => {
+  const other = await guestSocket();
+  const socket = await openSocket(app.url);
+  const viewer = jest.spyOn(app.server.services.tokens, 'viewer').mockRejectedValueOnce(new Error('a bug'));
+  socket.send({ type: 'connection_init', payload: { token: 'any' } });
+  expect(await socket.closed).toEqual({ code: 1011, reason: 'Internal error' });
+  viewer.mockRestore();
+  await expectAlive(other);
+  other.socket.close();
 });
 
 test('An upgrade of any other path is answered with 404 and harms nobody', async () => {
@@ -236,6 +252,24 @@ test('Promise 24: a reader that does not catch up is closed with 4505', async ()
   await eventually(() => expect(app.server.sockets().open).toBe(open - 1));
   slow.socket.resume();
   expect(await slow.closed).toMatchObject({ code: closeCodes.slowConsumer });
+});
+
+test('Promise 24: whoever reads nothing and goes on sending is closed with 4505 before the answers take much', async () => {
+  const { eventId } = await createHall(app.organizer, largeHall);
+  const [slow, quick] = [await guestSocket(), await guestSocket()];
+  const { open } = app.server.sockets();
+  slow.socket.pause();
+  for (let at = 0; app.server.sockets().lagging === 0; at += 1) {
+    slow.send(subscribeMessage(`layout${at}`, layout, { eventId }));
+    await expectAlive(quick);
+  }
+  // Short as they are, a few thousand answers that wait are megabytes.
+  const pings = Math.ceil(limits.socketHardBufferedBytes / limits.waitingMessageBytes);
+  for (let at = 0; at < pings; at += 1) slow.send({ type: 'ping' });
+  await eventually(() => expect(app.server.sockets().open).toBe(open - 1));
+  slow.socket.resume();
+  expect(await slow.closed).toMatchObject({ code: closeCodes.slowConsumer });
+  quick.socket.close();
 });
 
 test('A server that stops tells everybody when to come back, and no more than reconnectsPerSecond to come in one second', async () => {
