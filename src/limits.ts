@@ -146,6 +146,7 @@ export const limits = {
   stepRetryMs: 1_000,
   stepGiveUps: 5,
   stepRetryMaxMs: 60_000,
+  processingRereadMaxMs: 6 * 3_600_000,
   idempotencyReplayMs: 20 * 3_600_000,
   cancellationBatch: 100,
   cancellationUnfinished: 500,

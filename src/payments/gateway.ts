@@ -10,8 +10,6 @@ export interface Intent {
   readonly clientSecret: string | null;
   readonly orderId: string | null;
   readonly lastDecline: string | null;
-  /** Instant after which an authorisation can no longer be captured, where the provider tells. */
-  readonly captureBeforeMs: number | null;
 }
 
 /**

@@ -46,8 +46,6 @@ const captureLater: MethodOptions = Object.fromEntries(
 
 /** Currencies Stripe charges without decimals need no conversion: amounts are minor units here as there. */
 function describeIntent(intent: Stripe.PaymentIntent): Intent {
-  const charge = typeof intent.latest_charge === 'object' ? intent.latest_charge : null;
-  const captureBefore = charge?.payment_method_details?.card?.capture_before;
   return {
     id: intent.id,
     status: intent.status as IntentStatus,
@@ -56,7 +54,6 @@ function describeIntent(intent: Stripe.PaymentIntent): Intent {
     clientSecret: intent.client_secret,
     orderId: intent.metadata.order_id ?? null,
     lastDecline: intent.last_payment_error?.decline_code ?? intent.last_payment_error?.code ?? null,
-    captureBeforeMs: captureBefore ? captureBefore * 1_000 : null,
   };
 }
 

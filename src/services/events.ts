@@ -17,6 +17,7 @@ import {
   Venue,
   type WaitingRoom,
 } from '../entities/events.js';
+import { EventCancellation } from '../entities/money.js';
 import { limits, planBounds } from '../limits.js';
 import { changeSettings } from '../redis/inventory.js';
 import type { EventCatalogue } from './event-catalogue.js';
@@ -245,7 +246,16 @@ export class Events {
     if (isRefusal(event)) return event;
     if (event.state === 'DRAFT') return unpublished();
     if (event.state === 'CANCELED') return event;
-    await this.#platform.database.getRepository(Event).update({ id: event.id }, { state });
+    await inTransaction(this.#platform.database, async (manager) => {
+      await manager.update(Event, { id: event.id }, { state });
+      // Whatever happens from here on: whoever has bought is paid back.
+      const cancellation = {
+        eventId: event.id,
+        state: 'RUNNING',
+        startedAt: new Date(this.#platform.clock.nowMs()),
+      } as const;
+      if (state === 'CANCELED') await manager.insert(EventCancellation, cancellation);
+    });
     return this.#apply({ ...event, state }, 'close');
   }
 

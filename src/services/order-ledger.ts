@@ -1,9 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import { inTransaction, lockInventory } from '../database/transaction.js';
-import { derivedId } from '../domain/ids.js';
 import { cancelableStates, isOver, type OrderStep } from '../domain/order-states.js';
 import { limits } from '../limits.js';
-import type { ProviderRefund } from '../payments/gateway.js';
 import { globalKeys } from '../redis/keys.js';
 import { giveBackUses } from './code-uses.js';
 import { seatRows, takeEffect } from './order-effects.js';
@@ -26,6 +24,12 @@ const nothingWritten: Written = { done: new Set(), conflicts: new Set(), unbalan
 function isUnbalanced(error: unknown): boolean {
   const { code, constraint } = error as { readonly code?: string; readonly constraint?: string };
   return code === '23514' && (constraint === 'posting_balanced' || constraint === 'orders_refunded');
+}
+
+/** What is wrong with one outcome: its money, its data, or a name that is taken. */
+function isOfOne(error: unknown): boolean {
+  const { code } = error as { readonly code?: string };
+  return isUnbalanced(error) || code === '23505' || code?.startsWith('22') === true;
 }
 
 const leaseSql = `
@@ -118,21 +122,6 @@ const settleAccountSql = `
     WHERE o.id = $1 AND o.method = 'INVOICE' AND p.owed > 0 ON CONFLICT DO NOTHING RETURNING order_id, cash)
   UPDATE orders o SET captured_minor = p.cash, version = o.version + 1 FROM posted p WHERE o.id = p.order_id`;
 
-/** Only while the refund is still to go out, and only what nobody has written down. */
-const takeOverSql = `
-  WITH input AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS x(id uuid, amount_minor int, provider_id text, state text)),
-  shrunk AS (
-    UPDATE refund SET amount_minor = amount_minor - $3 WHERE id = $2 AND state = 'REQUESTED'
-      AND NOT EXISTS (SELECT FROM refund k JOIN input i ON i.provider_id = k.provider_id) RETURNING order_id),
-  made AS (
-    INSERT INTO refund (id, order_id, reason, amount_minor, seats, state, begun, done, provider_id, created_at, settled_at)
-    SELECT i.id, s.order_id, 'PROVIDER', i.amount_minor, '{}', i.state, true, true, i.provider_id, $4, CASE i.state WHEN 'SUCCEEDED' THEN $4::timestamptz END
-    FROM input i CROSS JOIN shrunk s RETURNING id, order_id, amount_minor),
-  posted AS (
-    INSERT INTO posting (order_id, kind, ref, event_id, currency, buyer, clearing, posted_at)
-    SELECT o.id, 'PAYOUT', m.id, o.event_id, o.currency, m.amount_minor, -m.amount_minor, $4 FROM made m JOIN orders o ON o.id = m.order_id)
-  UPDATE orders o SET version = o.version + 1 FROM shrunk s WHERE o.id = s.order_id RETURNING o.id`;
-
 /** Takes no lock that somebody else has: who is being moved needs no waking. */
 const wakeDelayedSql = `
   WITH delayed AS (
@@ -171,15 +160,21 @@ export class OrderLedger {
     ]);
   }
 
-  /** Writes a batch of outcomes in one transaction, then tells watchers and workers. One that is not balanced holds up no other. */
+  /** Writes a batch of outcomes in one transaction, then tells watchers and workers. One that cannot be written holds up no other. */
   async write(outcomes: readonly StepOutcome[]): Promise<Written> {
     const together = this.#writeTogether(outcomes).catch((error) => {
-      if (!isUnbalanced(error)) throw error;
-      return null;
+      if (!isOfOne(error)) throw error;
+      if (outcomes.length > 1) return null;
+      const { from } = outcomes[0]!;
+      if (isUnbalanced(error)) return { ...nothingWritten, unbalanced: new Set([from]) };
+      this.#platform.log.error(
+        { err: error, orderId: from.orderId, step: from.step },
+        'an outcome could not be written',
+      );
+      return nothingWritten;
     });
     const written = await together;
     if (written !== null) return written;
-    if (outcomes.length === 1) return { ...nothingWritten, unbalanced: new Set([outcomes[0]!.from]) };
     const apart: Written[] = [];
     for (const outcome of outcomes) apart.push(await this.write([outcome]));
     return {
@@ -247,33 +242,6 @@ export class OrderLedger {
       await manager.query(settleAccountSql, [orderId, new Date(clock.nowMs())]);
     });
     await this.announce([orderId]);
-  }
-
-  /**
-   * Somebody has paid some of what this step's refund is about back at the provider: that is written down as what it is, and the refund is about the
-   * rest, or about nothing more. Answers false where there is no such part.
-   */
-  async takeOver(step: LeasedStep, others: readonly ProviderRefund[]): Promise<boolean> {
-    const { database, clock } = this.#platform;
-    const refund = step.refund!;
-    const sum = others.reduce((total, { amountMinor }) => total + amountMinor, 0);
-    if (sum === 0 || sum > refund.amountMinor) return false;
-    const rows = others.map(({ id, amountMinor, state }) => ({
-      id: derivedId('refund', id),
-      amount_minor: amountMinor,
-      provider_id: id,
-      state,
-    }));
-    return inTransaction(database, async (manager) => {
-      await lockOrders(manager, [step.orderId]);
-      const taken: [unknown[], number] = await manager.query(takeOverSql, [
-        JSON.stringify(rows),
-        refund.id,
-        sum,
-        new Date(clock.nowMs()),
-      ]);
-      return taken[1] > 0;
-    });
   }
 
   /** Which of these refunds of the provider are written down. */

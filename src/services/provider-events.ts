@@ -53,6 +53,15 @@ const takenByBankSql = `
               ORDER BY provider_id = $2 DESC NULLS LAST, begun DESC, created_at LIMIT 1)
   RETURNING amount_minor AS "amountMinor"`;
 
+/** A part of a refund of ours that waits for the provider: the bank has given that part back. */
+const partTakenByBankSql = `
+  WITH shrunk AS (
+    UPDATE refund SET amount_minor = amount_minor - $3
+    WHERE id = (SELECT id FROM refund WHERE order_id = $1 AND state = 'REQUESTED' AND amount_minor > $3 ORDER BY begun DESC, created_at LIMIT 1)
+    RETURNING order_id)
+  INSERT INTO refund (id, order_id, reason, amount_minor, seats, state, begun, done, provider_id, created_at, settled_at)
+  SELECT $4, order_id, 'DISPUTE', $3, '{}', 'SUCCEEDED', true, true, $2, $5, $5 FROM shrunk RETURNING id`;
+
 /** An order in a state in which its money may be taken over as it is at the provider. */
 const isSettled = ({ state }: LockedOrder) => state === 'COMPLETED' || state === 'REFUNDED';
 
@@ -150,16 +159,18 @@ export class ProviderEvents {
   async #adopt(manager: EntityManager, order: LockedOrder, refund: ProviderRefund): Promise<boolean> {
     const left = order.capturedMinor - order.refundedMinor;
     const { log, clock } = this.#platform;
-    if (refund.amountMinor > left) {
-      if (refund.state === 'FAILED') return true;
-      const about = { alarm: true, orderId: order.id, providerId: refund.id, amountMinor: refund.amountMinor, left };
-      log.error(about, 'the provider has paid back more than the ledger knows of');
-      return true;
-    }
     const known: { id: string; state: RefundState; amountMinor: number }[] = await manager.query(
       'SELECT id, state, amount_minor AS "amountMinor" FROM refund WHERE order_id = $1 ORDER BY created_at',
       [order.id],
     );
+    if (refund.amountMinor > left) {
+      if (refund.state === 'FAILED') return true;
+      // The provider will refuse that one for this one, which is then taken off it.
+      if (known.some(({ state, amountMinor }) => state === 'REQUESTED' && amountMinor > 0)) return false;
+      const about = { alarm: true, orderId: order.id, providerId: refund.id, amountMinor: refund.amountMinor, left };
+      log.error(about, 'the provider has paid back more than the ledger knows of');
+      return true;
+    }
     // What came back has been paid out again there, as `retryRefund` would have done it here.
     const again = known
       .filter(({ state, amountMinor }) => state === 'FAILED' && amountMinor === refund.amountMinor)
@@ -206,6 +217,11 @@ export class ProviderEvents {
       ]);
       const rest = amountMinor - (taken[0]?.amountMinor ?? 0);
       if (rest === 0) return true;
+      if (order.capturedMinor - order.refundedMinor < rest) {
+        const about = [order.id, id, rest, derivedId('dispute', id), new Date(nowMs)];
+        const parts: unknown[] = await manager.query(partTakenByBankSql, about);
+        if (parts.length > 0) return true;
+      }
       if (!isSettled(order)) return false;
       // One name at the provider stands for one refund here.
       const providerId = taken.length > 0 ? {} : { providerId: id };

@@ -13,6 +13,7 @@ import type { Intent, ProviderAnswer, UnknownAnswer } from '../payments/gateway.
 import { confirmCheckout, freeSeats, issueSeats, markSold, type OrderSeats, returnSeats } from '../redis/orders.js';
 import { Batcher } from './batcher.js';
 import type { EventCatalogue } from './event-catalogue.js';
+import { takeOver } from './foreign-refunds.js';
 import type { InventoryService } from './inventory.js';
 import type { OrderLedger, Written } from './order-ledger.js';
 import type { LeasedStep, StepOutcome } from './order-steps.js';
@@ -105,8 +106,10 @@ export class Settlement {
     if (confirmed === 'LOST' && step.tries === 1)
       return this.#finish(step, 'seats gone', 'RELEASE', { endReason: 'LOST' });
     // A free order, or one of the box office, takes the same path with nothing to ask of the provider.
-    if (step.totalMinor === 0 || step.method !== 'ONLINE')
+    if (asksNothing(step)) {
+      if (step.endReason !== null) return this.#finish(step, 'not needed', 'RELEASE');
       return this.#finish(step, 'nothing to ask', 'ISSUE', { state: 'ISSUING', payment: 'CAPTURED' });
+    }
     // The provider forgets keys after a day: an old attempt that went out again could be another payment.
     if (step.tries > 1 && this.#tooOld(step)) return this.#lookUp(step, confirmed === 'LOST');
     const answer = await this.#platform.gateway.createIntent({
@@ -137,7 +140,8 @@ export class Settlement {
         ...(intent.clientSecret !== null && { clientSecret: intent.clientSecret }),
         ...(lost && { endReason: 'LOST' as const }),
       },
-      lost ? 0 : step.payBy.getTime() - this.#platform.clock.nowMs(),
+      // Nobody is to pay any more: it is canceled at once.
+      lost || step.endReason !== null ? 0 : step.payBy.getTime() - this.#platform.clock.nowMs(),
     );
   }
 
@@ -183,6 +187,13 @@ export class Settlement {
       case 'RELEASE':
         return this.#finish(step, status, 'RELEASE', { payment: 'CANCELED', endReason: endOf(step, nowMs) });
       case 'CANCEL':
+        // A bank that takes days does not let itself be called off: it is asked ever more seldom, and its event comes anyway.
+        if (status === 'processing' && step.attempt > 1)
+          return this.#write({
+            from: step,
+            finish: null,
+            runAtMs: nowMs + this.#backoffMs(step.tries, limits.processingRereadMaxMs),
+          });
         return this.#finish(step, status, 'CANCEL', { state: 'CANCELING', endReason: endOf(step, nowMs) });
       case 'WAIT': {
         const deadline = facts.nowMs < facts.payByMs ? facts.payByMs : facts.freeAtMs;
@@ -201,6 +212,9 @@ export class Settlement {
   }
 
   async #issue(step: LeasedStep): Promise<void> {
+    // Called off at the last moment. What has been paid at the provider wins over it.
+    if (asksNothing(step) && step.endReason !== null)
+      return this.#finish(step, 'not needed', 'RELEASE', { state: 'CANCELING', payment: 'CANCELED' });
     const order = await this.#seats(step);
     const { generation } = order.ref;
     const seats = step.lines.map((line) => line.seat);
@@ -230,7 +244,7 @@ export class Settlement {
 
   /** The seats belong to somebody else by now: the money goes back, and the buyer is told why. */
   #giveBack(step: LeasedStep): Promise<void> {
-    if (step.totalMinor === 0 || step.method !== 'ONLINE')
+    if (asksNothing(step))
       return this.#finish(step, 'seats gone', 'RELEASE', { state: 'CANCELING', endReason: 'LOST' });
     if (step.payment !== 'CAPTURED')
       return this.#finish(step, 'seats gone', 'CANCEL', { state: 'CANCELING', endReason: 'LOST' });
@@ -305,6 +319,7 @@ export class Settlement {
           return this.#finish(step, answer.reason, 'CAPTURE', {}, this.#backoffMs(step.attempt));
         }
       } else if (answer.kind !== 'ok') return this.#again(step, answer);
+      else if (answer.value.status !== 'succeeded') throw new Error(`a captured payment is ${answer.value.status}`);
     }
     await this.#write({
       from: step,
@@ -368,7 +383,7 @@ export class Settlement {
     );
     const same = others.find((refund) => refund.amountMinor === amountMinor);
     if (same !== undefined) return this.#payOut(step, same);
-    if (await this.#ledger.takeOver(step, others))
+    if (await takeOver(this.#platform, step.orderId, step.refund!, others))
       return this.#finish(step, 'paid back in part at the provider', 'REFUND');
     this.#alarm(step, `money to be given back, refund refused: ${reason}`);
     return this.#finish(step, reason, 'REFUND', {}, this.#backoffMs(step.attempt));
@@ -502,8 +517,8 @@ export class Settlement {
   }
 
   /** Doubling, bounded, and never quite the same for two. */
-  #backoffMs(count: number): number {
-    const backoffMs = Math.min(limits.stepRetryMs * 2 ** Math.min(count - 1, 10), limits.stepRetryMaxMs);
+  #backoffMs(count: number, maxMs: number = limits.stepRetryMaxMs): number {
+    const backoffMs = Math.min(limits.stepRetryMs * 2 ** Math.min(count - 1, 20), maxMs);
     return Math.round(backoffMs * (0.75 + fractionOf(this.#platform.clock) / 2));
   }
 
@@ -515,6 +530,9 @@ export class Settlement {
     this.#platform.log.error({ alarm: true, orderId: step.orderId, eventId: step.eventId, step: step.step }, message);
   }
 }
+
+/** Nobody pays at the provider. */
+const asksNothing = ({ totalMinor, method }: LeasedStep) => totalMinor === 0 || method !== 'ONLINE';
 
 /** One key an attempt: the same attempt is the same call, however often it goes out. */
 function idempotencyKey(step: LeasedStep): string {

@@ -13,7 +13,7 @@ import {
 } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
 import { holdLock } from '../support/locks.js';
-import { calm, checkOut, ended, intentOf, pastFreeAtMs, pastPayByMs, readOrder } from '../support/orders.js';
+import { calm, checkOut, ended, intentOf, intentsOf, pastFreeAtMs, pastPayByMs, readOrder } from '../support/orders.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -137,6 +137,22 @@ test('An order called off while its payment is being made ends canceled without 
     await stream.until(({ state }) => states.add(state) && state === 'CANCELED');
     expect([...states].filter((state) => state === 'AWAITING_PAYMENT')).toEqual([]);
   }
+  await expectBooksBalance(booksOf(hall));
+});
+
+test('An order called off while its payment could not be made yet makes none that waits for payBy', async () => {
+  const hall = await createHall(app.organizer);
+  await app.provider.fail({ endpoint: 'create', mode: 'unavailable', times: 2 });
+  const buyer = await app.guest();
+  const { hold } = await holdSeats(buyer, hall.eventId, { seatIds: [hall.rows[0]![0]!] });
+  const { order } = await startCheckout(buyer, hold);
+  await eventually(async () => {
+    const [step] = await app.sql<Data>('SELECT tries, lease FROM order_step WHERE order_id = $1', [order.id]);
+    expect(step).toMatchObject({ tries: 1, lease: null });
+  });
+  await buyer.mutate('cancelOrder', { orderId: order.id, idempotencyKey: newKey() }, orderSelection);
+  await ended(buyer.subscribe(orderStream, { orderId: order.id }), 'CANCELED');
+  for (const { status } of await intentsOf(app, order.id)) expect(status).toBe('canceled');
   await expectBooksBalance(booksOf(hall));
 });
 

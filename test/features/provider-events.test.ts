@@ -190,6 +190,93 @@ test('What was paid back in the dashboard unheard is taken off a refund, and the
   await expectBooksBalance(booksOf(hall));
 });
 
+test('What was paid back in the dashboard unheard and is more than a refund of ours is granted as well', async () => {
+  const hall = await createHall(app.organizer);
+  const until2100 = { eventId: hall.eventId, until: '2100-01-01T00:00:00Z', keepFees: true };
+  await app.organizer.mutate('updateReturns', until2100, 'event { id }');
+  const [seat, ...pair] = hall.rows[0]!.slice(0, 3);
+  const [one, two] = [await buy(hall, [seat!]), await buy(hall, pair)];
+  await app.provider.settings({ webhookLossRate: 1 });
+  await app.provider.refund(one.intentId);
+  await app.provider.refund(two.intentId);
+  // Of one the fee was to stay paid; of the other one ticket was to stay.
+  const returned = (bought: Bought, seatIds: readonly string[], by: ApiClient, how: string) =>
+    by.mutate(how, { orderId: bought.orderId, seatIds, idempotencyKey: newKey() }, 'order { id }');
+  await returned(one, [seat!], one.buyer, 'returnTickets');
+  await returned(two, [pair[0]!], app.organizer, 'refundOrder');
+  for (const [bought, expected] of [
+    [
+      one,
+      [
+        ['BUYER', 'SUCCEEDED', 0],
+        ['PROVIDER', 'SUCCEEDED', 1_100],
+      ],
+    ],
+    [
+      two,
+      [
+        ['ORGANIZER', 'SUCCEEDED', 0],
+        ['PROVIDER', 'SUCCEEDED', 0],
+        ['PROVIDER', 'SUCCEEDED', 2_200],
+      ],
+    ],
+  ] as const) {
+    const { refunds, tickets } = await until(bought, ({ state }) => expect(state).toBe('REFUNDED'));
+    const told = refunds.map(({ reason, state, amount }: Data) => [reason, state, amount.amountMinor]);
+    expect(told.sort((a: Data, b: Data) => a[0].localeCompare(b[0]) || a[2] - b[2])).toEqual(expected);
+    expect(new Set(tickets.map(({ state }: Data) => state))).toEqual(new Set(['VOID']));
+    expect((await postings(bought)).reduce((sum, { buyer }) => sum + buyer, 0)).toBe(0);
+  }
+  expect((await readSeats(booksOf(hall))).counts).toMatchObject({ '.': 20, s: 0, r: 0 });
+  await expectBooksBalance(booksOf(hall));
+});
+
+test('A dashboard refund that a refund of ours leaves no room for waits until it is taken off that one', async () => {
+  const hall = await createHall(app.organizer);
+  const bought = await buy(hall, hall.rows[0]!.slice(0, 2));
+  await app.provider.settings({ webhookHold: true });
+  await app.provider.refund(bought.intentId, { amount: 1_500 });
+  const seatIds = [hall.rows[0]![0]!];
+  await app.provider.fail({ endpoint: 'refund', mode: 'unavailable' });
+  await app.organizer.mutate(
+    'refundOrder',
+    { orderId: bought.orderId, seatIds, idempotencyKey: newKey() },
+    'order { id }',
+  );
+  await app.provider.settings({ webhookHold: false });
+  await app.provider.releaseWebhooks();
+  await app.provider.clearFaults();
+  const { refunds, tickets, state } = await until(bought, (order) => expect(order.refunds).toHaveLength(2));
+  expect(state).toBe('COMPLETED');
+  expect(refunds.map(({ amount }: Data) => amount.amountMinor).sort()).toEqual([0, 1_500]);
+  expect(tickets.map((ticket: Data) => ticket.state).sort()).toEqual(['VALID', 'VOID']);
+  expect((await readSeats(booksOf(hall))).counts).toMatchObject({ '.': 19, s: 1, r: 0 });
+});
+
+test('A lost dispute over less than a refund that waits is taken off it', async () => {
+  const hall = await createHall(app.organizer);
+  const bought = await buy(hall, [hall.rows[0]![0]!]);
+  const dispute = await app.provider.dispute(bought.intentId, { amount: 500 });
+  await eventually(async () => expect((await read(bought)).dispute).toBe('OPEN'));
+  await refund(bought.orderId);
+  await app.provider.moveDispute(dispute.id, 'lost');
+  await eventually(async () => {
+    const { refunds } = await read(bought);
+    const told = refunds.map(({ reason, state, amount }: Data) => [reason, state, amount.amountMinor]);
+    expect(told.sort()).toEqual([
+      ['DISPUTE', 'SUCCEEDED', 500],
+      ['ORGANIZER', 'REQUESTED', 600],
+    ]);
+  });
+  // What the provider does not pay back any more is paid otherwise: an alarm says so until it is.
+  await app.sql(`UPDATE refund SET state = 'SUCCEEDED', done = true WHERE order_id = $1 AND state = 'REQUESTED'`, [
+    bought.orderId,
+  ]);
+  await app.sql('UPDATE order_step SET finished_at = now() WHERE order_id = $1 AND finished_at IS NULL', [
+    bought.orderId,
+  ]);
+});
+
 test('A refund that the bank is ahead of is the one of the lost dispute', async () => {
   const hall = await createHall(app.organizer);
   const bought = await buy(hall, [hall.rows[0]![0]!]);

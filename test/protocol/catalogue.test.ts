@@ -133,7 +133,7 @@ const inside = new Set(
    breakerOutages breakerRestMaxMs breakerRestMs checkoutWaitMs paymentDelayShownMs paymentHealthEveryMs providerCallsAlonePerSecond
    providerHoldMaxMs providerHoldMs providerTurnMs providerUsualMs stepsPerLane
    providerTimeoutMs redisCommandMs redisConnectMs socketSweepMs stepBatch stepLeaseMs stepGatherMs stepPollMs stepRetryMaxMs
-   stepRetryMs stepGiveUps shoppersPerSeat rebuildRetryMs restoreBatch lineNumbers channelSeats mailConnections mailTimeoutMs mailAttempts mailRetryMs
+   stepRetryMs stepGiveUps processingRereadMaxMs shoppersPerSeat rebuildRetryMs restoreBatch lineNumbers channelSeats mailConnections mailTimeoutMs mailAttempts mailRetryMs
    moneyTurnMs moneyUnmatchedMs moneyRestMs moneyIntentsEveryMs moneyOverlapMs moneyLookBackMs moneyPages moneyPageOrders moneyRechecks
    moneyRefundRereadMs moneyReportPostings
    cancellationBatch cancellationUnfinished cancellationEveryMs cancellationWatchMs providerEvents providerEventMs providerEventTries providerEventPollMs
