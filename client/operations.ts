@@ -142,7 +142,7 @@ export type LeaveQueueInput = {
   entryId: string;
 };
 
-/** PAID_WITHOUT_TICKETS, TICKETS_WITHOUT_MONEY: for a minute. ENDED_PAYABLE, ENDED_PAID: at the provider, of an order that is over. UNKNOWN_PAYMENT: of no order. AMOUNT_DIFFERS: between provider and ledger. MOVEMENT_UNKNOWN: money moved at the provider and the ledger does not know. REFUND_STUCK: nobody carries it out. BOOKS_DIFFER: postings do not come out. */
+/** PAID_WITHOUT_TICKETS, TICKETS_WITHOUT_MONEY: for a minute. ENDED_PAYABLE, ENDED_PAID: at the provider, of an order that is over. UNKNOWN_PAYMENT: of no order. AMOUNT_DIFFERS: between provider and ledger. MOVEMENT_UNKNOWN: money moved at the provider and the ledger does not know. REFUND_STUCK: nobody carries it out. BOOKS_DIFFER: postings do not come out. TICKETS_DIFFER: tickets or seats are missing, or too many. */
 export type MoneyDifferenceKind =
   | 'AMOUNT_DIFFERS'
   | 'BOOKS_DIFFER'
@@ -151,6 +151,7 @@ export type MoneyDifferenceKind =
   | 'MOVEMENT_UNKNOWN'
   | 'PAID_WITHOUT_TICKETS'
   | 'REFUND_STUCK'
+  | 'TICKETS_DIFFER'
   | 'TICKETS_WITHOUT_MONEY'
   | 'UNKNOWN_PAYMENT';
 

@@ -22,6 +22,7 @@ import { Money1790000300000 } from './migrations/1790000300000-money.js';
 import { Pricing1790000400000 } from './migrations/1790000400000-pricing.js';
 import { Invoices1790000500000 } from './migrations/1790000500000-invoices.js';
 import { MoneyDifferences1790000600000 } from './migrations/1790000600000-money-differences.js';
+import { TicketsDiffer1790000700000 } from './migrations/1790000700000-tickets-differ.js';
 import { SnakeNaming } from './naming.js';
 import { PreparingClient } from './prepared.js';
 
@@ -75,6 +76,7 @@ export function makeDataSource(url: string, connections: number = limits.databas
       Pricing1790000400000,
       Invoices1790000500000,
       MoneyDifferences1790000600000,
+      TicketsDiffer1790000700000,
     ],
     namingStrategy: new SnakeNaming(),
     uuidExtension: 'pgcrypto',

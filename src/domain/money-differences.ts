@@ -14,6 +14,7 @@ export const moneyAlarms = {
   MOVEMENT_UNKNOWN: 'money has moved at the provider and the ledger does not know of it; it is taken over',
   REFUND_STUCK: 'a refund waits and nobody carries it out; the order is woken',
   BOOKS_DIFFER: 'the postings of an order do not come out',
+  TICKETS_DIFFER: 'an order does not have the tickets and seats that it should have',
 } as const;
 
 export type MoneyDifferenceKind = keyof typeof moneyAlarms;

@@ -146,7 +146,7 @@ export const MoneyDifferenceKindEnum = enumOf(moneyDifferenceKinds);
 registerEnumType(MoneyDifferenceKindEnum, {
   name: 'MoneyDifferenceKind',
   description:
-    'PAID_WITHOUT_TICKETS, TICKETS_WITHOUT_MONEY: for a minute. ENDED_PAYABLE, ENDED_PAID: at the provider, of an order that is over. UNKNOWN_PAYMENT: of no order. AMOUNT_DIFFERS: between provider and ledger. MOVEMENT_UNKNOWN: money moved at the provider and the ledger does not know. REFUND_STUCK: nobody carries it out. BOOKS_DIFFER: postings do not come out.',
+    'PAID_WITHOUT_TICKETS, TICKETS_WITHOUT_MONEY: for a minute. ENDED_PAYABLE, ENDED_PAID: at the provider, of an order that is over. UNKNOWN_PAYMENT: of no order. AMOUNT_DIFFERS: between provider and ledger. MOVEMENT_UNKNOWN: money moved at the provider and the ledger does not know. REFUND_STUCK: nobody carries it out. BOOKS_DIFFER: postings do not come out. TICKETS_DIFFER: tickets or seats are missing, or too many.',
 });
 
 /** Something that the provider and the ledger say differently, from when it was found until it was over. */

@@ -8,7 +8,8 @@ export type About =
   | { readonly intentId: string; readonly orderId: string | null }
   | { readonly movement: ProviderMovement }
   | { readonly refundId: string }
-  | { readonly booksOf: string };
+  | { readonly booksOf: string }
+  | { readonly ticketsOf: string };
 
 export interface Difference extends Judgement {
   /** Unique among those of a kind. */

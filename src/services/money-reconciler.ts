@@ -60,6 +60,25 @@ const enqueueSql = `
   FROM jsonb_to_recordset($1::jsonb) AS x(kind text, id text)
   ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, received_at = excluded.received_at, tries = 0 WHERE w.due_at IS NULL`;
 
+/** An order `o` of which nothing is under way. */
+const isAtRest = `o.state IN ('COMPLETED', 'REFUNDED', 'CANCELED', 'EXPIRED', 'LOST')
+    AND NOT EXISTS (SELECT FROM order_step s WHERE s.order_id = o.id AND s.finished_at IS NULL)
+    AND NOT EXISTS (SELECT FROM refund u WHERE u.order_id = o.id AND NOT u.done)`;
+
+/** Valid tickets, and seats that are the order's for good, against its lines without those that were given back; each seat with its ticket. */
+const ticketsSql = `
+  SELECT o.id, o.event_id AS "eventId", t.valid::int AS valid, s.owned::int AS owned, s.bare::int AS bare, l.wanted::int AS wanted
+  FROM orders o
+  CROSS JOIN LATERAL (
+    SELECT CASE o.state WHEN 'COMPLETED' THEN count(*) - (SELECT COALESCE(sum(cardinality(seats)), 0) FROM refund WHERE order_id = o.id) ELSE 0 END AS wanted
+    FROM order_line WHERE order_id = o.id) l
+  CROSS JOIN LATERAL (SELECT count(*) AS valid FROM ticket WHERE order_id = o.id AND state = 'VALID') t
+  CROSS JOIN LATERAL (
+    SELECT count(*) AS owned, count(*) FILTER (WHERE NOT EXISTS (
+      SELECT FROM ticket k WHERE k.order_id = w.order_id AND k.seat_index = w.seat_index AND k.state = 'VALID')) AS bare
+    FROM seat_owner w WHERE w.order_id = o.id) s
+  WHERE o.id = ANY($1) AND ${isAtRest} AND (t.valid <> l.wanted OR s.owned <> l.wanted OR s.bare > 0)`;
+
 /**
  * What the postings of an order come to against what the order says, where nothing is under way. Money at the provider is what was taken, less
  * what went back, less what a bank has for the time being. A buyer owes what a bank has, is owed what came back, and owes an unpaid invoice.
@@ -76,9 +95,7 @@ const booksSql = `
     SELECT COALESCE(sum(amount_minor) FILTER (WHERE reason = 'DISPUTE'), 0) AS lost,
            COALESCE(sum(amount_minor) FILTER (WHERE state = 'FAILED'), 0) - COALESCE(sum(amount_minor) FILTER (WHERE reason = 'AGAIN'), 0) AS owed
     FROM refund WHERE order_id = o.id) r
-  WHERE o.id = ANY($1) AND o.state IN ('COMPLETED', 'REFUNDED', 'CANCELED', 'EXPIRED', 'LOST')
-    AND NOT EXISTS (SELECT FROM order_step s WHERE s.order_id = o.id AND s.finished_at IS NULL)
-    AND NOT EXISTS (SELECT FROM refund u WHERE u.order_id = o.id AND NOT u.done)
+  WHERE o.id = ANY($1) AND ${isAtRest}
     AND (p.held <> o.captured_minor - o.refunded_minor - p.disputed + r.lost
       OR CASE WHEN o.method = 'INVOICE' AND o.captured_minor = 0 THEN p.buyer < 0 ELSE p.buyer <> p.disputed - r.lost - r.owed END)`;
 
@@ -141,7 +158,10 @@ export class MoneyReconciler {
       list<string>({
         name: 'postings',
         read: (window) => this.#listPosted(window),
-        compare: (orderIds) => this.#compareBooks(orderIds),
+        compare: async (orderIds) => {
+          await this.#compareBooks(orderIds);
+          await this.#compareTickets(orderIds);
+        },
         ...soon,
       }),
     ];
@@ -329,6 +349,23 @@ export class MoneyReconciler {
     return wrong.length === 0;
   }
 
+  /** Answers whether all is well. */
+  async #compareTickets(orderIds: readonly string[]): Promise<boolean> {
+    if (orderIds.length === 0) return true;
+    const wrong: WrongTickets[] = await this.#platform.database.query(ticketsSql, [orderIds]);
+    await this.#differences.note(
+      wrong.map(({ id, eventId, wanted, ...there }) => ({
+        kind: 'TICKETS_DIFFER',
+        detail: `valid tickets: ${there.valid}, seats: ${there.owned}, of them without a ticket: ${there.bare}; right: ${wanted}`,
+        subject: id,
+        orderId: id,
+        eventId,
+        about: { ticketsOf: id },
+      })),
+    );
+    return wrong.length === 0;
+  }
+
   async #findStuckRefunds(refundId: string | null = null): Promise<boolean> {
     const { database, clock } = this.#platform;
     const overdue = new Date(clock.nowMs() - limits.moneyUnmatchedMs);
@@ -374,6 +411,7 @@ export class MoneyReconciler {
   /** Undefined: it cannot be told now. */
   async #isOver({ kind, about }: OpenDifference): Promise<boolean | undefined> {
     if ('booksOf' in about) return this.#compareBooks([about.booksOf]);
+    if ('ticketsOf' in about) return this.#compareTickets([about.ticketsOf]);
     if ('refundId' in about) return this.#findStuckRefunds(about.refundId);
     if ('intentId' in about) {
       const judgement = await this.#judge(about.intentId, about.orderId);
@@ -412,6 +450,15 @@ interface WrongBooks {
   readonly heldRight: string;
   readonly buyer: string;
   readonly buyerRight: string;
+}
+
+interface WrongTickets {
+  readonly id: string;
+  readonly eventId: string;
+  readonly valid: number;
+  readonly owned: number;
+  readonly bare: number;
+  readonly wanted: number;
 }
 
 /** An order and what has been posted as taken for it. */

@@ -355,6 +355,39 @@ test('Postings of an order that do not come out are an alarm that names the orde
   ]);
 });
 
+test('Tickets and seats that an order should have and has not are an alarm that names the order, until they are there', async () => {
+  const [whole, bare, unsold] = [await buy(['1-1', '1-2']), await buy(['1-3', '1-4']), await buy(['1-5'])];
+  await app.sql(
+    `UPDATE ticket SET state = 'VOID' WHERE order_id = $1 AND seat_index = (SELECT min(seat_index) FROM ticket WHERE order_id = $1)`,
+    [bare],
+  );
+  await app.sql('DELETE FROM ticket WHERE order_id = $1', [unsold]);
+  await app.sql('DELETE FROM seat_owner WHERE order_id = $1', [unsold]);
+  await compare();
+  const told = await found();
+  expect(told).toHaveLength(2);
+  expect(told).toEqual(
+    expect.arrayContaining([
+      {
+        kind: 'TICKETS_DIFFER',
+        subject: bare,
+        detail: 'valid tickets: 1, seats: 2, of them without a ticket: 1; right: 2',
+        over: false,
+      },
+      {
+        kind: 'TICKETS_DIFFER',
+        subject: unsold,
+        detail: 'valid tickets: 0, seats: 0, of them without a ticket: 0; right: 1',
+        over: false,
+      },
+    ]),
+  );
+  expect(told.map(({ subject }) => subject)).not.toContain(whole);
+  await app.sql(`UPDATE ticket SET state = 'VALID' WHERE order_id = $1`, [bare]);
+  await compare();
+  expect((await found()).filter(({ over }) => !over).map(({ subject }) => subject)).toEqual([unsold]);
+});
+
 test('docs/operations/payments.md tells of every alarm about money, by its message', () => {
   const text = readFileSync(new URL('../../docs/operations/payments.md', import.meta.url), 'utf8');
   for (const message of Object.values(moneyAlarms)) expect(text).toContain(`| \`${message}\` |`);
