@@ -16,7 +16,12 @@ const swc = [
 const esmOnly = ['jose'];
 
 // These take minutes: they run by `npm run test:long`, or when a test is named.
-const long = ['faults/(kill|losing-redis|rolling-restart|hampered-redis)', 'interleaving', 'simulation'];
+const long = [
+  'faults/(kill|losing-redis|rolling-restart|hampered-redis)',
+  'features/hub-memory',
+  'interleaving',
+  'simulation',
+];
 const isNamed = process.argv.slice(2).some((argument) => !argument.startsWith('-'));
 
 /** @type {import('jest').Config} */

@@ -37,6 +37,8 @@ interface WatchedPlace<P> {
   generation: number;
   /** Something other than the passing of time is to be told. */
   changed: boolean;
+  /** All are told the same at this moment: from here on each at another one, or they would come together for good. */
+  together: boolean;
   /** The tick from which on it is to be told again, changed or not. */
   dueTick: number;
   /** The position told last: it never rises, whatever else changes. */
@@ -94,6 +96,7 @@ export class LineMirror<P> {
   readonly #due = new Map<number, WatchedPlace<P>[]>();
   #lastTick: number;
   #allTouched = false;
+  #turn = 0;
   #generation = 0;
   /** The generation in which the places served here are known to Redis. */
   #served = 0;
@@ -195,6 +198,7 @@ export class LineMirror<P> {
       facts: this.#source.facts(stored),
       generation,
       changed: true,
+      together: false,
       dueTick: 0,
       aheadTold: Number.POSITIVE_INFINITY,
       watch: new Watch(
@@ -333,7 +337,12 @@ export class LineMirror<P> {
 
   #touchAll(): void {
     this.#allTouched = true;
-    for (const places of this.#places.values()) for (const place of places) place.changed = true;
+    for (const places of this.#places.values()) {
+      for (const place of places) {
+        place.changed = true;
+        place.together = true;
+      }
+    }
   }
 
   #readAgain(entryId: string): void {
@@ -389,8 +398,17 @@ export class LineMirror<P> {
     const outlook = waiting ? this.#outlookOf(place) : { peopleAhead: null, estimate: null };
     const nextPushInMs = waiting ? pushIntervalMs(outlook.peopleAhead) : null;
     // Sent a little before it is due, so that the promise is kept with a tick and a network in between.
-    if (nextPushInMs !== null) this.#plan(place, tickOf(elapsedMs + nextPushInMs) - 1);
+    if (nextPushInMs !== null)
+      this.#plan(place, tickOf(elapsedMs + nextPushInMs) - 1 - this.#sooner(place, nextPushInMs));
     return { stored: place.stored, generation: place.generation, phase: this.#phase, nextPushInMs, ...outlook };
+  }
+
+  /** Up to half of the way, in turn. */
+  #sooner(place: WatchedPlace<P>, nextPushInMs: number): number {
+    if (!place.together) return 0;
+    place.together = false;
+    this.#turn += 1;
+    return this.#turn % Math.max(1, Math.floor(nextPushInMs / limits.presenceEveryMs / 2));
   }
 
   #plan(place: WatchedPlace<P>, dueTick: number): void {
@@ -431,6 +449,16 @@ export class LineMirror<P> {
     if (place.facts.waiting) this.#lost.add(place.entryId);
   }
 
+  /** In slices, so that whatever else has to be answered is answered in between. */
+  async #wakeAll(): Promise<void> {
+    let woken = 0;
+    for (const place of [...this.#places.values()].flatMap((places) => [...places])) {
+      place.watch.wake();
+      woken += 1;
+      if (woken % limits.wakeSlice === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
   #tick(): void {
     const elapsedMs = this.#source.elapsedMs();
     // A message that has not come by now is lost; and while Redis does not answer, nobody waits for it longer than for a command.
@@ -440,7 +468,7 @@ export class LineMirror<P> {
     if (this.#moved.size > 0) void this.#readMoved();
     if (this.#allTouched) {
       this.#allTouched = false;
-      for (const places of this.#places.values()) for (const place of places) place.watch.wake();
+      void this.#wakeAll();
     }
     for (const tick = tickOf(elapsedMs); this.#lastTick < tick; ) {
       this.#lastTick += 1;

@@ -363,7 +363,7 @@ export class LineResolver {
 
   @Subscription(() => QueueEntry, {
     description:
-      'Your place: at once, then whenever it moves, at the latest after nextPushInMs; it ends with a final state.',
+      'Your place: at once, again as soon as its state or the phase of the sale changes, and otherwise within nextPushInMs; it ends with a final state.',
     subscribe: async ({ args, context }) => {
       const viewer = requireViewer(context as Context);
       const watched = await (context as Context).services.line.watch(viewer, (args as { entryId: string }).entryId);

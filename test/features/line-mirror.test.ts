@@ -213,6 +213,22 @@ describe('With every tick of its clock', () => {
     expect(late).toHaveLength(2);
   });
 
+  test('after a change for everybody, told to all at once, they are told at different moments again', async () => {
+    const count = 2_000;
+    const told = Array.from({ length: count }, (_, at) => {
+      places.set(`${at}`, { number: 10_000 + at, state: 'W' });
+      return follow(mirror.watch(`${at}`, places.get(`${at}`)!, 1));
+    });
+    tell({ g: 1, v: 2, t: '', n: [], e: [], p: 'PAUSED', r: 0, d: 0 });
+    await pass(3 * limits.presenceEveryMs);
+    const changedAtMs = nowMs;
+    for (const pushes of told) expect(pushes.at(-1)!.push.phase).toBe('PAUSED');
+    await pass(3 * told[0]!.at(-1)!.push.nextPushInMs!);
+    const byTick = new Map<number, number>();
+    for (const { atMs } of told.flat()) if (atMs > changedAtMs) byTick.set(atMs, (byTick.get(atMs) ?? 0) + 1);
+    expect(Math.max(...byTick.values())).toBeLessThan(count / 8);
+  });
+
   test('nothing is kept of those who have left', async () => {
     const leave = async () => {
       const entered = [enter(1), enter(5_000), enter(7, 'A')];

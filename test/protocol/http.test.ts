@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { limits } from '../../src/limits.js';
+import { buildSchema } from '../../src/resolvers/schema.js';
+import { DocumentCache } from '../../src/server/documents.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import { ApiClient, type Data } from '../support/client.js';
 import { createHall, holdSeats, plainPlan, startCheckout } from '../support/events.js';
@@ -167,6 +169,14 @@ describe('documents', () => {
       expect(face(http.errors![0]).code).toBe(code);
     },
   );
+
+  test('A document is parsed and validated once, however many send it, one that is refused too', () => {
+    const cache = new DocumentCache(buildSchema());
+    for (const text of ['{ systemStatus { now } }', '{ nothing }', '{']) {
+      const prepared = cache.prepare(text);
+      expect([text, cache.prepare(text) === prepared]).toEqual([text, true]);
+    }
+  });
 
   test('Introspection and the largest documents of the published client are within the bounds', async () => {
     const { getIntrospectionQuery } = await import('graphql');
