@@ -24,7 +24,7 @@ type Options = BenchOptions<keyof typeof own>;
 const mostTimes = 1.25;
 const stadiumMost = 100_000;
 /** Processor time is counted, not how long anything took, and a late generator sends as much as one in time. */
-const allowedLoopDelayMs = 100;
+const allowedLoopDelayMs = 50;
 
 /** What was found of one size, in each round. */
 interface Size {

@@ -255,14 +255,20 @@ export class StripeGateway implements PaymentGateway {
   retrieveDispute: PaymentGateway['retrieveDispute'] = (id) =>
     this.#call('retrieve', async () => describeDispute(await this.#stripe.disputes.retrieve(id)));
 
-  findIntent: PaymentGateway['findIntent'] = (orderId, sinceMs) =>
-    this.#call('list', async () => {
-      const created = { gte: Math.floor(sinceMs / 1_000) - 60 };
-      for await (const intent of this.#stripe.paymentIntents.list({ created, limit: 100 })) {
-        if (intent.metadata.order_id === orderId) return describeIntent(intent);
-      }
-      return null;
-    });
+  /** Page by page: each is a call of its own in the quota. */
+  findIntent: PaymentGateway['findIntent'] = async (orderId, sinceMs) => {
+    const created = { gte: Math.floor(sinceMs / 1_000) - 60 };
+    for (let after: string | undefined; ; ) {
+      const wish = { created, limit: 100, ...(after !== undefined && { starting_after: after }) };
+      const page = await this.#call('list', () => this.#stripe.paymentIntents.list(wish));
+      if (page.kind !== 'ok') return page;
+      const { data, has_more: hasMore } = page.value;
+      const found = data.find(({ metadata }) => metadata.order_id === orderId);
+      if (found !== undefined || !hasMore)
+        return { kind: 'ok', value: found === undefined ? null : describeIntent(found) };
+      after = data.at(-1)!.id;
+    }
+  };
 
   auditIntent: PaymentGateway['auditIntent'] = (intentId) =>
     this.#call('list', async () =>
