@@ -254,7 +254,8 @@ export class Events {
         state: 'RUNNING',
         startedAt: new Date(this.#platform.clock.nowMs()),
       } as const;
-      if (state === 'CANCELED') await manager.insert(EventCancellation, cancellation);
+      if (state !== 'CANCELED') return;
+      await manager.createQueryBuilder().insert().into(EventCancellation).values(cancellation).orIgnore().execute();
     });
     return this.#apply({ ...event, state }, 'close');
   }

@@ -11,14 +11,16 @@ import type { Platform } from './platform.js';
 /**
  * What became of the finished steps of a batch. In neither set: refused, because the lease or the generation of the seats had moved on.
  * `conflicts`: the ledger has given a seat to another order. `unbalanced`: what the order is to have cost does not come out; it was not written.
+ * `failed`: what else kept one from being written.
  */
 export interface Written {
   readonly done: ReadonlySet<LeasedStep>;
   readonly conflicts: ReadonlySet<LeasedStep>;
   readonly unbalanced: ReadonlySet<LeasedStep>;
+  readonly failed: ReadonlyMap<LeasedStep, unknown>;
 }
 
-const nothingWritten: Written = { done: new Set(), conflicts: new Set(), unbalanced: new Set() };
+const nothingWritten: Written = { done: new Set(), conflicts: new Set(), unbalanced: new Set(), failed: new Map() };
 
 /** The ledger refuses a posting that is not balanced, and more going back than came. */
 function isUnbalanced(error: unknown): boolean {
@@ -166,12 +168,9 @@ export class OrderLedger {
       if (!isOfOne(error)) throw error;
       if (outcomes.length > 1) return null;
       const { from } = outcomes[0]!;
-      if (isUnbalanced(error)) return { ...nothingWritten, unbalanced: new Set([from]) };
-      this.#platform.log.error(
-        { err: error, orderId: from.orderId, step: from.step },
-        'an outcome could not be written',
-      );
-      return nothingWritten;
+      return isUnbalanced(error)
+        ? { ...nothingWritten, unbalanced: new Set([from]) }
+        : { ...nothingWritten, failed: new Map([[from, error]]) };
     });
     const written = await together;
     if (written !== null) return written;
@@ -181,6 +180,7 @@ export class OrderLedger {
       done: new Set(apart.flatMap(({ done }) => [...done])),
       conflicts: new Set(apart.flatMap(({ conflicts }) => [...conflicts])),
       unbalanced: new Set(apart.flatMap(({ unbalanced }) => [...unbalanced])),
+      failed: new Map(apart.flatMap(({ failed }) => [...failed])),
     };
   }
 

@@ -319,7 +319,8 @@ export class Settlement {
           return this.#finish(step, answer.reason, 'CAPTURE', {}, this.#backoffMs(step.attempt));
         }
       } else if (answer.kind !== 'ok') return this.#again(step, answer);
-      else if (answer.value.status !== 'succeeded') throw new Error(`a captured payment is ${answer.value.status}`);
+      else if (answer.value.status !== 'succeeded')
+        return this.#finish(step, answer.value.status, 'CAPTURE', {}, this.#backoffMs(step.attempt));
     }
     await this.#write({
       from: step,
@@ -453,6 +454,7 @@ export class Settlement {
   async #submit(outcome: StepOutcome): Promise<Written> {
     const written = await this.#writer.submit(outcome);
     if (written.unbalanced.has(outcome.from)) throw new Unbalanced();
+    if (written.failed.has(outcome.from)) throw written.failed.get(outcome.from);
     return written;
   }
 

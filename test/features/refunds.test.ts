@@ -4,6 +4,7 @@ import { booksOfApp, expectBooksBalance, readSeats } from '../support/books.js';
 import type { ApiClient, Data } from '../support/client.js';
 import { createHall, holdSeats, newKey, startCheckout, type TestHall } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
+import { holdLock } from '../support/locks.js';
 import { calm, followOrder, intentOf, pay } from '../support/orders.js';
 
 let app: TestApp;
@@ -228,6 +229,20 @@ test('A posting that is not balanced is refused by the ledger, and none is ever 
     await expect(app.sql(change)).rejects.toThrow('append-only');
   const above = 'UPDATE orders SET refunded_minor = captured_minor + 1 WHERE id = $1';
   await expect(app.sql(above, [bought.orderId])).rejects.toThrow('orders_refunded');
+});
+
+test('An event canceled by two at the same moment is canceled, for both', async () => {
+  const hall = await createHall(app.organizer);
+  const bought = await buy(hall, [hall.rows[0]![0]!]);
+  const row = await holdLock(app.stores.databaseUrl, 'SELECT FROM event WHERE id = $1 FOR UPDATE', [hall.eventId]);
+  const asked = [1, 2].map(() =>
+    app.organizer.mutate('cancelEvent', { eventId: hall.eventId }, 'cancellation { state }'),
+  );
+  await row.blocked(2);
+  await row.release();
+  for (const { errors, cancellation } of await Promise.all(asked))
+    expect([errors, cancellation.state]).toEqual([[], expect.stringMatching(/RUNNING|DONE/)]);
+  await eventually(async () => expect((await read(bought)).state).toBe('REFUNDED'));
 });
 
 test('An event that does not take place pays every order back, and may be stopped and resumed', async () => {
