@@ -245,7 +245,8 @@ export class Events {
     const event = await this.own(viewer, eventId);
     if (isRefusal(event)) return event;
     if (event.state === 'DRAFT') return unpublished();
-    if (event.state === 'CANCELED') return event;
+    // Whoever was cut off between the ledger and Redis is finished by asking again.
+    if (event.state === 'CANCELED') return this.#apply(event, 'close');
     await inTransaction(this.#platform.database, async (manager) => {
       await manager.update(Event, { id: event.id }, { state });
       // Whatever happens from here on: whoever has bought is paid back.

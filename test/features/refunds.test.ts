@@ -245,6 +245,61 @@ test('An event canceled by two at the same moment is canceled, for both', async 
   await eventually(async () => expect((await read(bought)).state).toBe('REFUNDED'));
 });
 
+describe('The canceling of an event that is cut off', () => {
+  const cancel = (eventId: string) => app.organizer.mutate('cancelEvent', { eventId }, 'cancellation { state }');
+  const written = (eventId: string) =>
+    app.sql(
+      'SELECT e.state, c.state AS refunds FROM event e LEFT JOIN event_cancellation c ON c.event_id = e.id WHERE e.id = $1',
+      [eventId],
+    );
+  const holdOne = async ({ eventId }: TestHall, seatId: string) =>
+    holdSeats(await app.guest(), eventId, { seatIds: [seatId] });
+
+  async function expectFinished(hall: TestHall, bought: Bought): Promise<void> {
+    const { errors, cancellation } = await cancel(hall.eventId);
+    expect([errors, cancellation.state]).toEqual([[], expect.stringMatching(/RUNNING|DONE/)]);
+    expect((await holdOne(hall, hall.rows[0]![2]!)).errors).toMatchObject([{ code: 'SALE_CLOSED' }]);
+    await eventually(async () => expect((await read(bought)).state).toBe('REFUNDED'));
+    expect((await read(bought)).refunds).toMatchObject([{ reason: 'EVENT', state: 'SUCCEEDED' }]);
+    await eventually(async () => expect(await written(hall.eventId)).toEqual([{ state: 'CANCELED', refunds: 'DONE' }]));
+    await expectBooksBalance(booksOf(hall));
+  }
+
+  test('within the ledger has done nothing, and asked for again is finished', async () => {
+    const hall = await createHall(app.organizer);
+    const bought = await buy(hall, [hall.rows[0]![0]!]);
+    // By then its state has been written.
+    await app.sql(`
+      CREATE FUNCTION cut_off() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        IF (SELECT state FROM event WHERE id = NEW.event_id) <> 'CANCELED' THEN RETURN NEW; END IF;
+        RAISE EXCEPTION 'cut off' USING ERRCODE = '57P01';
+      END $$`);
+    await app.sql('CREATE TRIGGER cut_off BEFORE INSERT ON event_cancellation FOR EACH ROW EXECUTE FUNCTION cut_off()');
+    try {
+      await expect(cancel(hall.eventId)).rejects.toThrow();
+    } finally {
+      await app.sql('DROP FUNCTION cut_off CASCADE');
+    }
+    expect(await written(hall.eventId)).toEqual([{ state: 'PUBLISHED', refunds: null }]);
+    expect((await holdOne(hall, hall.rows[0]![1]!)).hold).toMatchObject({ state: 'HELD' });
+    expect(await read(bought)).toMatchObject({ state: 'COMPLETED', refunds: [] });
+    await expectFinished(hall, bought);
+  });
+
+  test('before Redis has heard of it pays everybody back all the same, and asked for again ends the sale', async () => {
+    const hall = await createHall(app.organizer);
+    const bought = await buy(hall, [hall.rows[0]![0]!]);
+    // What a process has written that came no further.
+    await app.sql(`
+      WITH ended AS (UPDATE event SET state = 'CANCELED' WHERE id = '${hall.eventId}' RETURNING id)
+      INSERT INTO event_cancellation (event_id, state, started_at) SELECT id, 'RUNNING', now() FROM ended`);
+    await eventually(async () => expect((await read(bought)).state).toBe('REFUNDED'));
+    expect((await holdOne(hall, hall.rows[0]![1]!)).hold).toMatchObject({ state: 'HELD' });
+    await expectFinished(hall, bought);
+  });
+});
+
 test('An event that does not take place pays every order back, and may be stopped and resumed', async () => {
   const hall = await createHall(app.organizer);
   const orders = await Promise.all(hall.rows[0]!.slice(0, 4).map((seat) => buy(hall, [seat])));
