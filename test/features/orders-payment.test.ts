@@ -87,6 +87,47 @@ test('A payment that nobody can cancel after its seats are gone is asked about e
   await expectBooksBalance(booksOf(hall));
 });
 
+test('A payment that takes days is asked about ever more seldom, down to once in processingRereadMaxMs, and followed at once when its event comes', async () => {
+  const hall = await createHall(app.organizer);
+  const { orderId, payment, stream } = await checkOut(app, hall, [hall.rows[0]![0]!]);
+  await app.provider.settings({ slowMs: 600_000, webhookLossRate: 1 });
+  await app.provider.confirm(payment.clientSecret, 'pm_slow');
+  const asked = (tries: number) =>
+    eventually(async () => {
+      const [step] = await app.sql<Data>(
+        'SELECT step, attempt, tries, lease, run_at FROM order_step WHERE order_id = $1 AND finished_at IS NULL',
+        [orderId],
+      );
+      expect(step).toMatchObject({ step: 'SETTLE', attempt: 2, tries, lease: null });
+      return step.run_at.getTime() as number;
+    });
+  /** It has been asked about that often: the next time is within a quarter of a pause from here. */
+  const expectPause = async (tries: number, fromMs: number, pauseMs: number) => {
+    const runAtMs = await asked(tries);
+    expect(runAtMs).toBeGreaterThanOrEqual(fromMs + 0.75 * pauseMs - 1);
+    expect(runAtMs).toBeLessThanOrEqual(app.clock.nowMs() + 1.25 * pauseMs + 1);
+    return runAtMs;
+  };
+  let fromMs = app.clock.nowMs() + pastFreeAtMs;
+  await app.advance(hall.eventId, pastFreeAtMs);
+  let tries = 1;
+  for (let pauseMs: number = limits.stepRetryMs; pauseMs < 3 * limits.stepRetryMaxMs; pauseMs *= 2) {
+    const runAtMs = await expectPause(tries, fromMs, pauseMs);
+    app.clock.advance(runAtMs - app.clock.nowMs());
+    fromMs = runAtMs;
+    tries += 1;
+  }
+  // Days later.
+  const runAtMs = await asked(tries);
+  await app.sql('UPDATE order_step SET tries = 30 WHERE order_id = $1 AND finished_at IS NULL', [orderId]);
+  app.clock.advance(runAtMs - app.clock.nowMs());
+  await expectPause(31, runAtMs, limits.processingRereadMaxMs);
+  await app.provider.settings({ webhookLossRate: 0 });
+  await app.provider.settlePayment(payment.paymentIntentId, { approved: true });
+  await ended(stream, 'COMPLETED');
+  await expectBooksBalance(booksOf(hall));
+});
+
 test('An order nobody pays gives its seats back at payBy, and everyone who watches the hall sees it', async () => {
   const hall = await createHall(app.organizer);
   const seatMap = `subscription ($eventId: ID!) { seatMapChanged(eventId: $eventId) {
