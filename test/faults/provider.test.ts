@@ -4,6 +4,7 @@ import type { Data } from '../support/client.js';
 import { createHall, newKey, orderSelection } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
 import { ended, intentsOf, pay, stall, startOrder } from '../support/orders.js';
+import { crowd } from '../support/payment-calls.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -95,6 +96,28 @@ test('Promise 19: an attempt whose key may have been forgotten is looked up, and
   await stalled.resume();
   await pay(app, stream);
   expect((await app.provider.state()).api.replayed).toBe(replayed);
+  expect(await intentsOf(app, orderId)).toHaveLength(1);
+  await expectBooksBalance(booksOfApp(app, hall.eventId));
+});
+
+test('Promise 19: a payment that is far down in the list of the provider is found there, however often the list has to be begun again', async () => {
+  const hall = await createHall(app.organizer);
+  await app.provider.fail({ endpoint: 'create', mode: 'after', times: 1 });
+  const order = await startOrder(app, hall, [hall.rows[0]![0]!]);
+  const { orderId, stream } = order;
+  await eventually(async () => expect(await intentsOf(app, orderId)).toHaveLength(1));
+  const stalled = await stall(app, order);
+  await crowd(app.provider, 150);
+  // The provider has had enough when half of it has been read.
+  await app.provider.fail({ endpoint: 'list', mode: 'limit', times: 1, matching: 'starting_after' });
+  await stalled.resume();
+  await pay(app, stream);
+  expect(await app.provider.faults()).toMatchObject([
+    { endpoint: 'create', met: 1 },
+    { endpoint: 'list', met: 1 },
+  ]);
+  await app.provider.clearFaults();
+  expect(await stepsOf(orderId)).toEqual([{ attempt: 1, outcome: 'created' }]);
   expect(await intentsOf(app, orderId)).toHaveLength(1);
   await expectBooksBalance(booksOfApp(app, hall.eventId));
 });

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { type ProviderEndpoint, precedenceOf, providerEndpoints } from '../../src/domain/provider-calls.js';
 import { limits } from '../../src/limits.js';
 import { ProviderCalls } from '../../src/payments/calls.js';
 import type { ProviderAnswer } from '../../src/payments/gateway.js';
+import { StripeGateway } from '../../src/payments/stripe.js';
 import { globalKeys } from '../../src/redis/keys.js';
 import {
   holdProviderCalls,
@@ -12,6 +14,7 @@ import {
 } from '../../src/redis/provider-quota.js';
 import { startTestApp, type TestApp, TestClock } from '../support/app.js';
 import { eventually } from '../support/eventually.js';
+import { crowd } from '../support/payment-calls.js';
 
 const log = pino({ level: 'silent' });
 const done = async (): Promise<ProviderAnswer<string>> => ({ kind: 'ok', value: 'done' });
@@ -73,6 +76,58 @@ describe('The quota of all processes', () => {
     expect(await calls.make('cancel', done)).toEqual({ kind: 'ok', value: 'done' });
     expect(refunds).toBeLessThan(10);
     for (const answer of await Promise.all(queue)) expect(answer.kind).toBe('ok');
+  });
+});
+
+describe('Promise 19: an order’s payment is looked for page by page', () => {
+  /** A gateway of another process, and what it has taken of the quota. */
+  function searching(taking: (taken: readonly ProviderEndpoint[]) => Promise<unknown> = async () => {}) {
+    const taken: ProviderEndpoint[] = [];
+    const calls = new ProviderCalls({
+      clock: new TestClock(),
+      log,
+      quota: {
+        take: async (endpoint) => {
+          const waitMs = await takeProviderCall(redis(), endpoint, unlimited);
+          if (waitMs === 0) taken.push(endpoint);
+          await taking(taken);
+          return waitMs;
+        },
+        holdBack: (what, ms) => holdProviderCalls(redis(), what, ms),
+      },
+    });
+    const { secretKey, webhookSecret, url: apiUrl } = app.provider;
+    return { taken, gateway: new StripeGateway({ secretKey, webhookSecret, apiUrl }, calls) };
+  }
+
+  const sinceMs = Date.now();
+  const orderId = randomUUID();
+  let intentId: string;
+  beforeAll(async () => {
+    const wish = { amount: 1_100, currency: 'eur', metadata: { order_id: orderId } };
+    intentId = (await app.provider.client().paymentIntents.create(wish)).id;
+    await crowd(app.provider, 250);
+  });
+
+  test('it is found on whatever page it is, and each page is a call of its own', async () => {
+    const { taken, gateway } = searching();
+    expect(await gateway.findIntent(orderId, sinceMs)).toMatchObject({ kind: 'ok', value: { id: intentId, orderId } });
+    expect(taken).toEqual(['list', 'list', 'list']);
+  });
+
+  test('it is not there once the last page has been read', async () => {
+    const { taken, gateway } = searching();
+    expect(await gateway.findIntent(randomUUID(), sinceMs)).toEqual({ kind: 'ok', value: null });
+    expect(taken).toEqual(['list', 'list', 'list']);
+  });
+
+  test('whether it is there is not known where no further call is to be had', async () => {
+    const { taken, gateway } = searching(async ({ length }) => {
+      if (length === 2) await holdProviderCalls(redis(), 'list', limits.providerHoldMaxMs);
+    });
+    const answer = await gateway.findIntent(orderId, sinceMs);
+    expect(answer).toMatchObject({ kind: 'unknown', trouble: 'limited', retryAfterMs: expect.any(Number) });
+    expect(taken).toEqual(['list', 'list']);
   });
 });
 

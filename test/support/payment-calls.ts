@@ -15,6 +15,13 @@ export function order(orderId: string, amount = 4_200): Stripe.PaymentIntentCrea
   };
 }
 
+/** Payments of other orders, made after those that are there; in a list they come first. */
+export async function crowd(sandbox: PaymentSandbox, count: number): Promise<void> {
+  const stripe = sandbox.client();
+  for (let made = 0; made < count; made += 50)
+    await Promise.all(Array.from({ length: 50 }, (_, at) => stripe.paymentIntents.create(order(`other-${made + at}`))));
+}
+
 /** What a call failed with. Rejects when it did not fail. */
 export async function failure(call: Promise<unknown>): Promise<Stripe.StripeRawError & Error> {
   try {
