@@ -9,11 +9,9 @@ import {
   orderStream,
   salesTotals,
   startCheckout,
-  type TestHall,
 } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
-import { holdLock } from '../support/locks.js';
-import { checkOut, ended, followOrder, readOrder } from '../support/orders.js';
+import { ended, followOrder, holdUpWriting, readOrder } from '../support/orders.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -36,17 +34,6 @@ test('An order that costs nothing gets its tickets without asking the provider',
 
 describe('An order that asks nothing of the provider and is called off', () => {
   const free = { event: { prices: [{ category: 'Stalls', priceMinor: 0, feeMinor: 0 }] } };
-
-  /** Everything this process writes down of orders waits behind that of one that is locked, until `release`. */
-  async function holdUpWriting(hall: TestHall): Promise<{ release(): Promise<void> }> {
-    const first = await checkOut(app, hall, [hall.rows[1]![0]!]);
-    const row = await holdLock(app.stores.databaseUrl, 'SELECT FROM orders WHERE id = $1 FOR UPDATE', [first.orderId]);
-    await app.sql(`UPDATE order_step SET run_at = '2000-01-01' WHERE order_id = $1 AND finished_at IS NULL`, [
-      first.orderId,
-    ]);
-    await row.blocked();
-    return row;
-  }
 
   const tries = (orderId: string, count: number) =>
     eventually(async () => {
@@ -80,7 +67,7 @@ describe('An order that asks nothing of the provider and is called off', () => {
       const [hall, other] = [await createHall(app.organizer, options), await createHall(app.organizer)];
       const buyer = await buyerOf();
       const { hold } = await holdSeats(buyer, hall.eventId, { seatIds: hall.rows[0]!.slice(0, 2) });
-      const writing = await holdUpWriting(other);
+      const writing = await holdUpWriting(app, other);
       const input = { holdId: hold.id, fence: hold.fence, method, idempotencyKey: newKey() };
       const { id: orderId } = (await buyer.mutate('startCheckout', input, 'order { id }')).order;
       await tries(orderId, 1);

@@ -1,10 +1,21 @@
+import { limits } from '../../src/limits.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import { type Books, booksOfApp, expectBooksBalance, expectSeatsAddUp, readSeats } from '../support/books.js';
 import { ApiClient, type Data } from '../support/client.js';
 import { createHall, holdSeats, newKey, orderSelection, startCheckout, type TestHall } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
 import { holdLock, inventoryLock } from '../support/locks.js';
-import { calm, checkOut, ended, followOrder, intentsOf, pastFreeAtMs, pay, stall } from '../support/orders.js';
+import {
+  calm,
+  checkOut,
+  ended,
+  followOrder,
+  holdUpWriting,
+  intentsOf,
+  pastFreeAtMs,
+  pay,
+  stall,
+} from '../support/orders.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -113,6 +124,50 @@ test('Promise 16: an order that the ledger cannot write keeps nobody else from b
   } finally {
     await app.sql('DROP TRIGGER refuse_one ON orders');
   }
+});
+
+describe('Promise 16: an outcome that the ledger cannot write keeps no other one from being written, and is written after its pause once it can be', () => {
+  test.each([
+    ['a name that is taken', '23505'],
+    ['data that cannot be', '22003'],
+  ])('for %s', async (_why, code) => {
+    const hall = await createHall(app.organizer);
+    const [first, bad, last] = await Promise.all(hall.rows[0]!.slice(0, 3).map((seat) => hold(hall, seat)));
+    const made = () => app.server.services.platform.gateway.calls.counts().outcomes.get('create')?.get('ok') ?? 0;
+    const writing = await holdUpWriting(app, hall);
+    const before = made();
+    const ids: string[] = [];
+    for (const held of [first!, bad!, last!]) ids.push((await checkout(held)).order.id);
+    // All three payments are made, and to be written down together.
+    await eventually(() => expect(made()).toBe(before + 3));
+    await app.sql(
+      `CREATE FUNCTION refuse_outcome() RETURNS trigger LANGUAGE plpgsql
+       AS 'BEGIN IF NEW.order_id = ''${ids[1]}'' THEN RAISE EXCEPTION USING ERRCODE = ''${code}''; END IF; RETURN NEW; END'`,
+    );
+    await app.sql(
+      'CREATE TRIGGER refuse_outcome BEFORE UPDATE ON order_step FOR EACH ROW WHEN (NEW.finished_at IS NOT NULL) EXECUTE FUNCTION refuse_outcome()',
+    );
+    const steps = async () => {
+      const read = `SELECT order_id AS id, tries, lease, finished_at IS NOT NULL AS finished, run_at AS "runAt", first_call_at AS "firstCallAt"
+        FROM order_step WHERE order_id = ANY($1) AND step = 'CREATE'`;
+      const rows = await app.sql<Data>(read, [ids]);
+      return ids.map((id) => rows.find((row) => row.id === id)!);
+    };
+    try {
+      await writing.release();
+      await eventually(async () => {
+        const [one, refused, other] = await steps();
+        for (const step of [one, other]) expect(step).toMatchObject({ tries: 1, finished: true });
+        expect(refused).toMatchObject({ lease: null, finished: false });
+        expect(refused.runAt - refused.firstCallAt).toBeGreaterThanOrEqual(0.75 * limits.stepRetryMs);
+      });
+    } finally {
+      await app.sql('DROP FUNCTION refuse_outcome CASCADE');
+    }
+    for (const [at, { buyer }] of [first!, bad!, last!].entries()) await pay(app, followOrder(buyer, ids[at]!));
+    for (const id of ids) expect(await intentsOf(app, id)).toHaveLength(1);
+    expect((await steps())[1]!.tries).toBeGreaterThan(1);
+  });
 });
 
 test('A buyer who checks out twice at the same time, with one key over two sockets, gets one order and one payment', async () => {

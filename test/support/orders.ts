@@ -3,6 +3,7 @@ import { limits } from '../../src/limits.js';
 import type { TestApp } from './app.js';
 import type { ApiClient, Data, Stream } from './client.js';
 import { holdSeats, orderStream, startCheckout, type TestHall } from './events.js';
+import { holdLock } from './locks.js';
 import type { AuditedIntent } from './payment-sandbox.js';
 
 /** How far the time of an event is to be moved for a checkout begun just now to be past its deadline, or for its seats to be free. */
@@ -95,4 +96,16 @@ export async function stall(app: TestApp, { orderId }: StartedOrder): Promise<{ 
       );
     },
   };
+}
+
+/**
+ * Holds up whatever the process writes down of orders behind the order of one more buyer, of the last seat of this hall, until `release`: then
+ * all that has come meanwhile is written together.
+ */
+export async function holdUpWriting(app: TestApp, hall: TestHall): Promise<{ release(): Promise<void> }> {
+  const { orderId } = await checkOut(app, hall, [hall.rows.at(-1)!.at(-1)!]);
+  const row = await holdLock(app.stores.databaseUrl, 'SELECT FROM orders WHERE id = $1 FOR UPDATE', [orderId]);
+  await app.sql(`UPDATE order_step SET run_at = '2000-01-01' WHERE order_id = $1 AND finished_at IS NULL`, [orderId]);
+  await row.blocked();
+  return row;
 }
