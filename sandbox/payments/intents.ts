@@ -157,18 +157,25 @@ export function captureIntent(
       badParameter('amount_to_capture', 'More than was authorised cannot be captured.', 'amount_too_large'),
     );
   }
-  const balanceId = bookCharge(world, intent, intent.charge.id, amount);
-  const charge: ChargeRecord = {
-    ...intent.charge,
-    captured: true,
-    amountCaptured: amount,
-    captureBefore: null,
-    balanceId,
+  // Of these the whole amount is taken, and not at once.
+  if (methodOf(intent.methodName).outcome === 'slowCapture') return done(startSlowPayment(world, intent, cause));
+  return done(takeHeld(world, intent, intent.charge, amount, cause));
+}
+
+/** The money of an authorisation comes in. */
+function takeHeld(world: World, intent: IntentRecord, held: ChargeRecord, amount: number, cause: Cause): IntentRecord {
+  const balanceId = bookCharge(world, intent, held.id, amount);
+  const charge: ChargeRecord = { ...held, captured: true, amountCaptured: amount, captureBefore: null, balanceId };
+  const captured: IntentRecord = {
+    ...intent,
+    status: 'succeeded',
+    amountReceived: amount,
+    charge,
+    settleAtMs: null,
   };
-  const captured: IntentRecord = { ...intent, status: 'succeeded', amountReceived: amount, charge };
   const changed = change(world, captured, 'payment_intent.succeeded', cause);
   announceCharge(world, changed, 'charge.captured', cause);
-  return done(changed);
+  return changed;
 }
 
 export function cancelIntent(
@@ -324,12 +331,18 @@ function decline(
   });
 }
 
-/** Ends a slow payment now, the way its method does when undefined. */
+/** Ends a slow payment, or the capture of one, now; the way its method does when undefined. */
 export function settleIntent(world: World, intent: IntentRecord, approved: boolean | undefined): Outcome<IntentRecord> {
   if (intent.status !== 'processing' || intent.methodId === null)
     return refused(unexpectedState(intent, 'settled', ['processing']));
   const fails = methodOf(intent.methodName).outcome === 'slowDecline';
-  if (approved ?? !fails) return done(approve(world, intent, intent.methodId, noCause));
+  const held = intent.charge?.status === 'succeeded' ? intent.charge : null;
+  if (approved ?? !fails)
+    return done(
+      held === null
+        ? approve(world, intent, intent.methodId, noCause)
+        : takeHeld(world, intent, held, intent.amount, noCause),
+    );
   decline(world, intent, intent.methodId, 'generic_decline', noCause);
   return done(world.store.intents.get(intent.id) ?? intent);
 }

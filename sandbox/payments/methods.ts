@@ -59,7 +59,7 @@ export type RefundMode = (typeof refundModes)[number];
 /** What buyers pay with: cards by the names the provider's test mode gives them; those without `card` in the name are our own. */
 interface TestMethod {
   readonly type: MethodType;
-  readonly outcome: 'approve' | 'decline' | 'authenticate' | 'slow' | 'slowDecline';
+  readonly outcome: 'approve' | 'decline' | 'authenticate' | 'slow' | 'slowDecline' | 'slowCapture';
   readonly declineCode: string | null;
   readonly last4: string;
   readonly brand: 'visa' | 'mastercard';
@@ -90,6 +90,7 @@ const methods: Readonly<Record<string, TestMethod>> = {
   pm_slow: { ...visa, outcome: 'slow', last4: '0077' },
   pm_card_pendingRefund: { ...visa, last4: '7726', refunds: 'succeedLater' },
   pm_card_refundFail: { ...visa, last4: '5126', refunds: 'bounceLater' },
+  pm_slow_capture: { ...visa, outcome: 'slowCapture', last4: '0085' },
   pm_link: { ...visa, type: 'link' },
   pm_klarna: { ...visa, type: 'klarna' },
   pm_klarna_redirect: { ...visa, type: 'klarna', outcome: 'authenticate' },

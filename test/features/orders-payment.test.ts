@@ -128,6 +128,38 @@ test('A payment that takes days is asked about ever more seldom, down to once in
   await expectBooksBalance(booksOf(hall));
 });
 
+test('Promise 21: a capture whose answer is not that the money is there has not captured it: another attempt follows, and tickets are valid when it is', async () => {
+  const hall = await createHall(app.organizer);
+  const { orderId, payment, stream } = await checkOut(app, hall, [hall.rows[0]![0]!]);
+  await app.provider.settings({ slowMs: 600_000 });
+  await app.provider.confirm(payment.clientSecret, 'pm_slow_capture');
+  const captures = () =>
+    app.sql<Data>(
+      `SELECT attempt, outcome, tries FROM order_step WHERE order_id = $1 AND step = 'CAPTURE' ORDER BY attempt`,
+      [orderId],
+    );
+  await eventually(async () => {
+    // Whatever pause there is before another attempt is over.
+    app.clock.advance(limits.stepRetryMs);
+    const [first, second] = await captures();
+    expect(first).toMatchObject({ attempt: 1, outcome: 'processing' });
+    expect(second).toMatchObject({ attempt: 2, outcome: null });
+    expect(second.tries).toBeGreaterThan(0);
+  });
+  expect(
+    await app.sql('SELECT state, payment, captured_minor AS captured FROM orders WHERE id = $1', [orderId]),
+  ).toEqual([{ state: 'CONFIRMED', payment: 'AUTHORISED', captured: 0 }]);
+  expect(await app.sql('SELECT state FROM ticket WHERE order_id = $1', [orderId])).toEqual([
+    { state: 'PENDING_CAPTURE' },
+  ]);
+  expect(await app.sql(`SELECT FROM posting WHERE order_id = $1 AND kind = 'CAPTURE'`, [orderId])).toEqual([]);
+  await app.provider.settlePayment(payment.paymentIntentId, { approved: true });
+  app.clock.advance(limits.stepRetryMaxMs);
+  expect((await ended(stream, 'COMPLETED')).tickets).toMatchObject([{ state: 'VALID' }]);
+  expect(await captures()).toMatchObject([{ outcome: 'processing' }, { outcome: 'captured' }]);
+  await expectBooksBalance(booksOf(hall));
+});
+
 test('An order nobody pays gives its seats back at payBy, and everyone who watches the hall sees it', async () => {
   const hall = await createHall(app.organizer);
   const seatMap = `subscription ($eventId: ID!) { seatMapChanged(eventId: $eventId) {

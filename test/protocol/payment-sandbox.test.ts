@@ -133,6 +133,18 @@ describe('the payment sandbox', () => {
       );
     });
 
+    it('captures some payments not at once but when it is done with them', async () => {
+      const held = await authorised('late', 'pm_slow_capture');
+      expect(held.status).toBe('requires_capture');
+      await sandbox.settings({ slowMs: 600_000 });
+      const asked = await stripe.paymentIntents.capture(held.id);
+      await sandbox.settings({ slowMs: 50 });
+      expect(asked).toMatchObject({ status: 'processing', amount_received: 0, amount_capturable: 0 });
+      const settled = await sandbox.settlePayment(held.id, { approved: true });
+      expect(settled).toMatchObject({ status: 'succeeded', amount_received: held.amount });
+      expect(settled.latest_charge).toBe(asked.latest_charge);
+    });
+
     it('refuses an action in the wrong state and shows the intent in the error', async () => {
       const intent = await authorised('states');
       const twice = await failure(stripe.paymentIntents.confirm(intent.id, { payment_method: 'pm_card_visa' }));
