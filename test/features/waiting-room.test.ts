@@ -149,18 +149,51 @@ describe('Admission', () => {
     await waiting.stream.until(isAdmitted);
   });
 
+  describe('No more are let in than the quota of the payment provider can serve, nor than the organizer wants', () => {
+    const organizersRate = 5;
+    test.each([
+      ['three calls a checkout', { calls: '6', endpoint: '100' }, 2],
+      ['one call of an endpoint', { calls: '1000', endpoint: '3' }, 3],
+      ['where the quota is large', { calls: '3000', endpoint: '1000' }, organizersRate],
+      ['where it has no bound', { calls: '0', endpoint: '0' }, organizersRate],
+    ])('%s', async (_what, { calls, endpoint }, perSecond) => {
+      const quota = { STRIPE_CALLS_PER_SECOND: calls, STRIPE_CALLS_PER_ENDPOINT_PER_SECOND: endpoint };
+      const bounded = await startTestApp({ env: quota });
+      try {
+        const { services } = bounded.server;
+        const event = { admitPerSecond: organizersRate };
+        const line = await createLine(bounded, { rows: 4, activeCap: 1_000, event });
+        // From here on its time stands still.
+        await bounded.advance(line.eventId, 60_000);
+        const seconds = 4;
+        for (let i = 0; i < organizersRate * (seconds + 2); i += 1) await arrive(bounded, line.eventId);
+        for (let second = 0; second <= seconds; second += 1) {
+          await services.line.admit((await services.catalogue.published(line.eventId))!);
+          expect(judgeTrail(await auditTrail(bounded, line)).admitted).toBe(perSecond * (1 + second));
+          await bounded.advance(line.eventId, 1_000);
+        }
+      } finally {
+        await bounded.close();
+      }
+    });
+  });
+
   test('The rate is also bounded by what the payment provider can serve, by how many of those admitted pay', async () => {
     const quota = { STRIPE_CALLS_PER_SECOND: '100', STRIPE_CALLS_PER_ENDPOINT_PER_SECOND: '2' };
     const slow = await startTestApp({ env: quota });
     try {
       const line = await createLine(slow, { activeCap: 1_000 });
-      for (let i = 0; i < 4; i += 1) await arrive(slow, line.eventId);
-      await eventually(async () => expect((await lineOf(slow, line)).providerMilli).toBe('2000'));
+      // From here on its time stands still.
+      await slow.advance(line.eventId, 60_000);
+      for (let i = 0; i < 8; i += 1) await arrive(slow, line.eventId);
+      const { redis } = slow.server.services.platform;
+      const admitted = async () => judgeTrail(await auditTrail(slow, line)).admitted;
+      expect(await lineOf(slow, line)).toMatchObject({ providerMilli: '2000' });
+      expect(await admitted()).toBe(2);
       // Nobody who was admitted has gone to checkout: more may come in for each who does.
-      await slow.server.services.platform.redis.hset(line.keys.line, 'checkouts', 0, 'decided', 60, 'tokens', 0);
-      await slow.server.services.platform.redis.hset(line.keys.line, 'tokensAt', slow.clock.nowMs());
+      await redis.hset(line.keys.line, 'checkouts', 0, 'decided', 60);
       await slow.advance(line.eventId, 500);
-      await eventually(async () => expect(judgeTrail(await auditTrail(slow, line)).admitted).toBe(4));
+      await eventually(async () => expect(await admitted()).toBe(6));
     } finally {
       await slow.close();
     }

@@ -11,7 +11,11 @@ local function readAdmission()
   local line = { burst = tonumber(f[2]), cap = tonumber(f[3]), admissionTtlMs = tonumber(f[6]), absenceMs = tonumber(f[7]), checkouts = f[9],
     decided = f[10] }
   line.rateMilli = tonumber(f[1])
-  if tonumber(f[8]) > 0 then line.rateMilli = math.min(line.rateMilli, math.floor(tonumber(f[8]) / checkoutShare(line))) end
+  if tonumber(f[8]) > 0 then
+    line.rateMilli = math.min(line.rateMilli, math.floor(tonumber(f[8]) / checkoutShare(line)))
+    -- Those who come in at once come to the provider at once: of its rate, too, no more than a second is saved up.
+    line.burst = math.min(line.burst, math.max(1, math.ceil(line.rateMilli / 1000)))
+  end
   -- Tokens are counted in thousandths of a thousandth, so that slow rates do not lose their fractions.
   line.tokens = math.min(line.burst * 1000000, tonumber(f[4]) + (clock - tonumber(f[5])) * line.rateMilli)
   -- Nobody could pay now: nobody is let in, and nothing is saved up meanwhile.

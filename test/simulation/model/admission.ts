@@ -14,6 +14,12 @@ function rateMilli(world: Bucket): number {
   return Math.min(world.rateMilli, Math.floor(world.providerMilli / checkoutShare));
 }
 
+/** Admissions saved up at most: those of a second. */
+function burst(world: Bucket): number {
+  if (world.providerMilli === 0) return world.burst;
+  return Math.min(world.burst, Math.max(1, Math.ceil(rateMilli(world) / 1_000)));
+}
+
 type Bucket = Pick<
   World,
   'rateMilli' | 'burst' | 'tokens' | 'tokensAt' | 'clock' | 'providerMilli' | 'checkouts' | 'decided'
@@ -22,7 +28,7 @@ type Bucket = Pick<
 /** Tokens by now, in millionths. */
 export function tokens(world: Bucket): number {
   if (world.providerMilli < 0) return Math.min(0, world.tokens);
-  return Math.min(world.burst * oneToken, world.tokens + (world.clock - world.tokensAt) * rateMilli(world));
+  return Math.min(burst(world) * oneToken, world.tokens + (world.clock - world.tokensAt) * rateMilli(world));
 }
 
 export function spendTokens(world: World, count: number, level = tokens(world)): void {
