@@ -23,6 +23,7 @@ import { Pricing1790000400000 } from './migrations/1790000400000-pricing.js';
 import { Invoices1790000500000 } from './migrations/1790000500000-invoices.js';
 import { MoneyDifferences1790000600000 } from './migrations/1790000600000-money-differences.js';
 import { TicketsDiffer1790000700000 } from './migrations/1790000700000-tickets-differ.js';
+import { OrdersAtRest1790000800000 } from './migrations/1790000800000-orders-at-rest.js';
 import { SnakeNaming } from './naming.js';
 import { PreparingClient } from './prepared.js';
 
@@ -77,6 +78,7 @@ export function makeDataSource(url: string, connections: number = limits.databas
       Invoices1790000500000,
       MoneyDifferences1790000600000,
       TicketsDiffer1790000700000,
+      OrdersAtRest1790000800000,
     ],
     namingStrategy: new SnakeNaming(),
     uuidExtension: 'pgcrypto',

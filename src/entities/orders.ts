@@ -221,6 +221,9 @@ export class OrderLine {
 @Entity('order_step')
 @Index('order_step_open', ['orderId'], { unique: true, where: 'finished_at IS NULL' })
 @Index('order_step_due', ['step', 'runAt'], { where: 'finished_at IS NULL' })
+@Index('order_step_last', ['finishedAt'], {
+  where: `step IN ('CAPTURE', 'RELEASE') AND finished_at IS NOT NULL`,
+})
 export class OrderStepRow {
   @PrimaryColumn({ type: 'uuid' })
   orderId!: string;

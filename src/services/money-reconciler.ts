@@ -99,6 +99,12 @@ const booksSql = `
     AND (p.held <> o.captured_minor - o.refunded_minor - p.disputed + r.lost
       OR CASE WHEN o.method = 'INVOICE' AND o.captured_minor = 0 THEN p.buyer < 0 ELSE p.buyer <> p.disputed - r.lost - r.owed END)`;
 
+const movedSql = `
+  (SELECT order_id AS id, posted_at AS at FROM posting WHERE posted_at BETWEEN $1 AND $2 ORDER BY posted_at LIMIT $3)
+  UNION ALL
+  (SELECT order_id, finished_at FROM order_step WHERE step IN ('CAPTURE', 'RELEASE') AND finished_at BETWEEN $1 AND $2 ORDER BY finished_at LIMIT $3)
+  ORDER BY at LIMIT $3`;
+
 const stuckSql = `
   SELECT r.id, r.order_id AS "orderId", o.event_id AS "eventId", r.state FROM refund r JOIN orders o ON o.id = r.order_id
   WHERE NOT r.done AND r.created_at <= $1 AND NOT EXISTS (SELECT FROM order_step s WHERE s.order_id = r.order_id AND s.finished_at IS NULL)`;
@@ -113,6 +119,13 @@ const refundsSql = `
 const disputesSql = `
   SELECT d.ref AS id, EXISTS (SELECT FROM posting w WHERE w.order_id = d.order_id AND w.kind = 'DISPUTE_WON' AND w.ref = d.ref) AS won
   FROM posting d WHERE d.kind = 'DISPUTE' AND d.ref = ANY($1)`;
+
+/** The provider does not say what it takes to judge something on its list: that stretch of the list is not compared yet. */
+class Unanswered extends Error {
+  constructor(subject: string) {
+    super(`the provider does not answer about ${subject}`);
+  }
+}
 
 type Source = NonNullable<ProviderMovement['source']>;
 
@@ -156,8 +169,8 @@ export class MoneyReconciler {
         compare: (intents) => this.#compareIntents(intents),
       }),
       list<string>({
-        name: 'postings',
-        read: (window) => this.#listPosted(window),
+        name: 'orders',
+        read: (window) => this.#listMoved(window),
         compare: async (orderIds) => {
           await this.#compareBooks(orderIds);
           await this.#compareTickets(orderIds);
@@ -216,7 +229,8 @@ export class MoneyReconciler {
   /** What looks wrong is asked for once more: the order may have moved since the list was made. */
   async #lookAt(intents: readonly Pick<Intent, 'id' | 'orderId'>[]): Promise<void> {
     const once = new Map(intents.map((intent) => [intent.id, intent]));
-    for (const { id, orderId } of once.values()) await this.#judge(id, orderId);
+    for (const { id, orderId } of once.values())
+      if ((await this.#judge(id, orderId)) === undefined) throw new Unanswered(id);
   }
 
   /**
@@ -230,7 +244,7 @@ export class MoneyReconciler {
     if (answer.kind !== 'ok') return answer.kind === 'refused' ? null : undefined;
     const intent = answer.value;
     const judgement = judgePayment(intent, order) ?? (await this.#judgeRefunds(intent, order));
-    if (judgement === null) return null;
+    if (judgement === null || judgement === undefined) return judgement;
     // Another installation may use the same account: its payments are none of our business.
     if (order === null && !(await this.#hasEvent(intent.eventId))) return null;
     const of = { orderId: order?.id ?? null, eventId: order?.eventId ?? intent.eventId };
@@ -240,8 +254,8 @@ export class MoneyReconciler {
     return judgement;
   }
 
-  /** Refunds that the ledger has and the provider does not. One that only the provider has is a matter of what moved. */
-  async #judgeRefunds(intent: AuditedIntent, order: ComparedOrder | null): Promise<Judgement | null> {
+  /** Refunds that the ledger has and the provider does not. One that only the provider has is a matter of what moved. Undefined: as above. */
+  async #judgeRefunds(intent: AuditedIntent, order: ComparedOrder | null): Promise<Judgement | null | undefined> {
     if (order === null || !paysBackOtherwise(intent, order)) return null;
     const here: { id: string | null; amountMinor: number }[] = await this.#platform.database.query(
       `SELECT provider_id AS id, amount_minor AS "amountMinor" FROM refund
@@ -249,7 +263,7 @@ export class MoneyReconciler {
       [order.id],
     );
     const there = await this.#platform.gateway.listRefunds(intent.id);
-    if (there.kind !== 'ok') return null;
+    if (there.kind !== 'ok') return undefined;
     const amounts = new Map(there.value.map(({ id, amountMinor }) => [id, amountMinor]));
     const wrong = here.filter(({ id, amountMinor }) => id === null || amounts.get(id) !== amountMinor);
     if (wrong.length === 0) return null;
@@ -285,7 +299,8 @@ export class MoneyReconciler {
       refunds: byId<KnownRefund>(await database.query(refundsSql, [idsOf('refund')])),
       disputes: byId<KnownDispute>(await database.query(disputesSql, [idsOf('dispute')])),
     };
-    for (const movement of movements) await this.#judgeMovement(movement, known);
+    for (const movement of movements)
+      if ((await this.#judgeMovement(movement, known)) === undefined) throw new Unanswered(movement.id);
   }
 
   /** Answers whether all is well with it; undefined: the provider does not answer. */
@@ -321,12 +336,16 @@ export class MoneyReconciler {
     await this.#platform.database.query(enqueueSql, [JSON.stringify(objects), now]);
   }
 
-  /** Orders with something posted in a stretch of time; read like a list of the provider. */
-  async #listPosted({ fromMs, toMs, after }: ListWindow): Promise<ProviderAnswer<ListPage<string>>> {
-    const rows: { id: string; at: Date }[] = await this.#platform.database.query(
-      'SELECT order_id AS id, posted_at AS at FROM posting WHERE posted_at >= $1 AND posted_at <= $2 ORDER BY posted_at LIMIT $3',
-      [after === null ? new Date(fromMs) : new Date(after), new Date(toMs), limits.moneyPageOrders],
-    );
+  /**
+   * Orders that came to rest in a stretch of time, or with something posted in it; read like a list of the provider. Whatever happens to an
+   * order ends with one of these steps: one that is still moving when it is compared is compared again.
+   */
+  async #listMoved({ fromMs, toMs, after }: ListWindow): Promise<ProviderAnswer<ListPage<string>>> {
+    const rows: { id: string; at: Date }[] = await this.#platform.database.query(movedSql, [
+      after === null ? new Date(fromMs) : new Date(after),
+      new Date(toMs),
+      limits.moneyPageOrders,
+    ]);
     const items = [...new Set(rows.map(({ id }) => id))];
     const last = rows.length === limits.moneyPageOrders ? rows.at(-1)!.at.toISOString() : null;
     return { kind: 'ok', value: { items, after: last } };
