@@ -52,7 +52,8 @@ async function takeAll(endpoint: ProviderEndpoint, quota: ProviderQuota): Promis
 
 describe('The quota of all processes', () => {
   test('Who waits for a call loses none to those who come later in the order of precedence', async () => {
-    const quota = { callsPerSecond: 500, callsPerEndpointPerSecond: 0 };
+    // So few that the moment between two questions fills nothing.
+    const quota = { callsPerSecond: 1, callsPerEndpointPerSecond: 0 };
     await takeAll('cancel', quota);
     const waits = new Map<number, number>();
     for (const endpoint of [...providerEndpoints].sort((a, b) => precedenceOf[a] - precedenceOf[b]))
