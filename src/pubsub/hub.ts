@@ -56,9 +56,7 @@ interface Group {
   members: number;
   /** A field it selects has read the viewer after all: from then on everybody is executed for himself. */
   isBroken: boolean;
-  /** What was told last, and its text. Members with another cursor are told something else; texts of theirs are kept as long as the update is. */
-  lastUpdate: object | null;
-  lastRendering: Rendering | null;
+  /** Members with another cursor are told something else. A text is kept as long as somebody else keeps its update. */
   readonly renderings: WeakMap<object, Rendering>;
 }
 
@@ -73,6 +71,8 @@ export class Hub {
   readonly #plans = new WeakMap<OperationDefinitionNode, SharingPlan | null>();
   /** Documents are parsed once and cached; each has a number, which is shorter than its text. */
   readonly #numbers = new WeakMap<OperationDefinitionNode, number>();
+  /** What was told last, whose it was, and its text: mostly the next one is told the same. */
+  #last: { readonly group: Group; readonly update: object; readonly rendering: Rendering } | null = null;
   #lastNumber = 0;
   #subscribers = 0;
   #executions = 0;
@@ -105,7 +105,9 @@ export class Hub {
       this.#subscribers -= 1;
       if (group === null) return;
       group.members -= 1;
-      if (group.members === 0) this.#groups.delete(group.key);
+      if (group.members > 0) return;
+      this.#groups.delete(group.key);
+      if (this.#last?.group === group) this.#last = null;
     };
     // Whoever is told the same as others needs nothing of its own, unless that turns out to be a mistake.
     let own = group === null ? this.#options.execution.prepare(args) : null;
@@ -144,8 +146,6 @@ export class Hub {
       operation: operation.name?.value ?? '',
       members: 0,
       isBroken: false,
-      lastUpdate: null,
-      lastRendering: null,
       renderings: new WeakMap(),
     };
     this.#groups.set(key, group);
@@ -165,10 +165,11 @@ export class Hub {
       );
       return pending;
     }
-    let rendering = group.lastUpdate === update ? group.lastRendering : group.renderings.get(update);
-    rendering ??= this.#renderShared(group, update);
-    group.lastUpdate = update;
-    group.lastRendering = rendering;
+    if (this.#last?.update !== update || this.#last.group !== group) {
+      const rendering = group.renderings.get(update) ?? this.#renderShared(group, update);
+      this.#last = { group, update, rendering };
+    }
+    const { rendering } = this.#last;
     if (rendering.text === null) rendering.waiting.push(subscriber);
     return rendering;
   }

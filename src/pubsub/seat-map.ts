@@ -59,6 +59,9 @@ interface SeatMessage {
 /** Called with every change of the hall: the seats that moved and, where only a deadline moved, the hold. */
 export type SeatListener = (change: { readonly indexes: readonly number[]; readonly holdId: string | null }) => void;
 
+/** No epoch is called that. */
+const nothingKnown: SeatCursor = { epoch: '', version: -1, layoutVersion: 0 };
+
 const checkTicks = limits.mirrorCheckMs / limits.seatTickMs;
 const retryTicks = checkTicks / 10;
 
@@ -186,32 +189,23 @@ export class SeatMapMirror {
    * snapshot.
    */
   watch(watched: WatchedPart, since: SeatCursor | null): Watch<SeatUpdate> {
-    let cursor: SeatCursor | null = since;
-    let scanned = since?.version ?? -1;
+    // Nothing else is kept of an update: whoever is not told anything for long would keep what was told last, and its text with it.
+    let { epoch, version, layoutVersion } = since ?? nothingKnown;
+    let scanned = version;
     let greeted = false;
     const pull = (): SeatUpdate | null => {
       if (this.#version < 0) return null;
-      const known =
-        cursor !== null &&
-        cursor.epoch === this.epoch &&
-        cursor.layoutVersion === this.#layoutVersion &&
-        cursor.version <= this.#version;
+      const known = epoch === this.epoch && layoutVersion === this.#layoutVersion && version <= this.#version;
       if (known && greeted && scanned === this.#version) return null;
       const mergedFrom = scanned;
       const merged = known ? this.#since(mergedFrom, watched) : null;
       scanned = this.#version;
-      if (cursor === null || merged === null) {
-        if (greeted) this.#onResync();
-        greeted = true;
-        const snapshot = this.snapshot(watched);
-        cursor = snapshot;
-        return snapshot;
-      }
-      if (merged.seats === '' && greeted) return null;
+      if (merged?.seats === '' && greeted) return null;
+      if (merged === null && greeted) this.#onResync();
       greeted = true;
-      const delta = this.#delta(cursor.version, mergedFrom, merged, watched);
-      cursor = delta;
-      return delta;
+      const update = merged === null ? this.snapshot(watched) : this.#delta(version, mergedFrom, merged, watched);
+      ({ epoch, version, layoutVersion } = update);
+      return update;
     };
     const watch: Watch<SeatUpdate> = new Watch(pull, () => this.#watches.delete(watch), watched.key);
     this.#watches.add(watch);

@@ -340,6 +340,39 @@ test('Promise 24: those who are told the same keep nothing of one who has left',
   await listener.stop();
 });
 
+test('Promise 24: those who are told nothing for long keep nothing of what they were told last', async () => {
+  const hub = makeHub(() => {});
+  const facts: WeakRef<Fact>[] = [];
+  /** Tells one fact and keeps nothing of it. */
+  const tellOnce = (audience: string) => {
+    let fact: Fact | null = { number: facts.length };
+    facts.push(new WeakRef(fact));
+    const pull = () => {
+      const told = fact;
+      fact = null;
+      return told;
+    };
+    return new Watch<Fact>(pull, () => {}, audience);
+  };
+  const audiences = ['idle', 'busy'];
+  const schema = schemaOf(
+    ({ number }) => `fact ${number}`,
+    () => tellOnce(audiences.shift()!),
+  );
+  const document = parse('subscription { changed { told } }');
+  const idle = await listen(hub, { schema, document, contextValue: {} });
+  await idle.heard(1);
+  const busy = await listen(hub, { schema, document, contextValue: {} });
+  await busy.heard(1);
+  expect(hub.counts).toMatchObject({ subscribers: 2, groups: 2, sharedExecutions: 2 });
+  await neededHeapBytes();
+  expect(facts[0]!.deref()).toBeUndefined();
+  await busy.stop();
+  await neededHeapBytes();
+  expect(facts[1]!.deref()).toBeUndefined();
+  await idle.stop();
+});
+
 describe('A field that reads the viewer although it is declared to tell everybody the same', () => {
   const own: Field = (fact, _, { viewer }) => `${viewer} ${fact.number}`;
   const fields: readonly [string, Field][] = [

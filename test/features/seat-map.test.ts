@@ -1,9 +1,12 @@
 import { Redis } from 'ioredis';
 import { applySeatMapUpdate, cursorOf, type KnownSeats, type SeatMapMessage } from '../../client/seat-map.js';
+import type { SeatUpdate } from '../../src/pubsub/seat-map.js';
+import type { Watch } from '../../src/pubsub/watch.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import type { ApiClient, Data, Stream } from '../support/client.js';
 import { createHall, holdSeats, newKey, orderStream, salesTotals, startCheckout } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
+import { neededHeapBytes } from '../support/heap.js';
 import { keysOf, presentKeys } from '../support/keys.js';
 import { holdLock, inventoryLock } from '../support/locks.js';
 import { ended, startOrder } from '../support/orders.js';
@@ -250,6 +253,39 @@ test('Promise 23: a section stream tells of its section alone and still ends equ
   expect(await watcher.next()).toMatchObject({ __typename: 'SeatMapDelta', seats: '' });
   expect(textOf(watcher.known)).toBe((await statusOf(eventId)).slice(20));
   watcher.stream.stop();
+});
+
+test('Promise 24: whoever is told nothing for long keeps nothing of what was told last', async () => {
+  const { eventId, rows } = await createHall(app.organizer, { standing: 5 });
+  const { seatMap } = await app.anonymous.run(
+    'query ($eventId: ID!) { seatMap(eventId: $eventId) { sections { id name } } }',
+    { eventId },
+  );
+  const pit = seatMap.sections.find(({ name }: Data) => name === 'Pit');
+  const watch = async (sectionId: string | null) => {
+    const wish = { eventId, sectionId, accessible: false, accessCode: null };
+    return (await app.server.services.seatMaps.watch(null, wish, null)) as Watch<SeatUpdate>;
+  };
+  const told: WeakRef<SeatUpdate>[] = [];
+  const kindOfNext = async (from: Watch<SeatUpdate>) => {
+    const { value } = await from.next();
+    told.push(new WeakRef(value));
+    return value.kind;
+  };
+  const buyer = await app.guest();
+  const idle = await watch(pit.id);
+  expect(await kindOfNext(idle)).toBe('snapshot');
+  await holdSeats(buyer, eventId, { standing: { categoryId: '1', quantity: 1 } });
+  expect(await kindOfNext(idle)).toBe('delta');
+  // From here on something happens elsewhere alone.
+  const busy = await watch(null);
+  await busy.next();
+  await holdSeats(buyer, eventId, { seatIds: [rows[0]![0]!] });
+  await busy.next();
+  expect(idle.take()).toBeNull();
+  await neededHeapBytes();
+  expect(told.map((update) => update.deref())).toEqual([undefined, undefined]);
+  for (const one of [idle, busy]) await one.return();
 });
 
 test('An unknown event or section is refused with NOT_FOUND and its path', async () => {
