@@ -119,11 +119,12 @@ export class WebSocketEndpoint {
   readonly #protocol: Server<Extra>;
   readonly #hub: Hub;
   readonly #execution = new Execution((result) => this.#format(result));
-  readonly #timers: NodeJS.Timeout[];
+  readonly #timer: NodeJS.Timeout;
   readonly #forget: () => void;
   readonly #corked: Connection[] = [];
   /** However many sessions end, everybody is looked at once a sweep. */
   #hasNewsOfRevoked = false;
+  #pingDueMs: number;
   #closing = false;
 
   constructor(options: WebSocketOptions) {
@@ -134,10 +135,8 @@ export class WebSocketEndpoint {
     this.#forget = options.services.revocations.onRevoked(() => {
       this.#hasNewsOfRevoked = true;
     });
-    this.#timers = [
-      setInterval(() => this.#ping(), limits.socketPingMs),
-      setInterval(() => this.#sweep(), limits.socketSweepMs),
-    ];
+    this.#pingDueMs = this.#elapsedMs() + limits.socketPingMs;
+    this.#timer = setInterval(() => this.#sweep(), limits.socketSweepMs);
   }
 
   attach(http: HttpServer): void {
@@ -165,7 +164,7 @@ export class WebSocketEndpoint {
    */
   async close(): Promise<void> {
     this.#closing = true;
-    for (const timer of this.#timers) clearInterval(timer);
+    clearInterval(this.#timer);
     const closed = [...this.#connections].map(
       ({ socket }) => new Promise<void>((resolve) => socket.once('close', () => resolve())),
     );
@@ -176,6 +175,10 @@ export class WebSocketEndpoint {
     }
     await Promise.all(closed);
     this.#sockets.close();
+  }
+
+  #elapsedMs(): number {
+    return this.#options.services.platform.clock.elapsedMs();
   }
 
   #makeProtocol(): Server<Extra> {
@@ -428,8 +431,7 @@ export class WebSocketEndpoint {
     } else stream.write(data);
     if (socket.bufferedAmount <= limits.socketSoftBufferedBytes) return;
     this.#uncork(connection);
-    if (socket.bufferedAmount > limits.socketSoftBufferedBytes)
-      connection.laggingSinceMs = this.#options.services.platform.clock.elapsedMs();
+    if (socket.bufferedAmount > limits.socketSoftBufferedBytes) connection.laggingSinceMs = this.#elapsedMs();
   }
 
   /** An answer and its end, and answers to what came together, are one write to the kernel. */
@@ -472,12 +474,11 @@ export class WebSocketEndpoint {
   }
 
   #sweep(): void {
-    const { clock } = this.#options.services.platform;
     if (this.#hasNewsOfRevoked) {
       this.#hasNewsOfRevoked = false;
       this.#endRevoked();
     }
-    const [nowMs, elapsedMs] = [clock.nowMs(), clock.elapsedMs()];
+    const [nowMs, elapsedMs] = [this.#options.services.platform.clock.nowMs(), this.#elapsedMs()];
     for (const connection of this.#connections) {
       const { socket, viewer, laggingSinceMs } = connection;
       if (viewer !== null && viewer.expiresAtMs <= nowMs) {
@@ -488,6 +489,9 @@ export class WebSocketEndpoint {
         this.#end(connection, closeCodes.slowConsumer, 'You read too slowly.');
       }
     }
+    if (elapsedMs < this.#pingDueMs) return;
+    this.#pingDueMs = elapsedMs + limits.socketPingMs;
+    this.#ping();
   }
 
   /** The client has read everything: what waits is sent, until it is too much again. */

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { limits } from '../../src/limits.js';
 import { closeCodes } from '../../src/server/websocket.js';
@@ -172,6 +173,30 @@ test('A ping is answered with a pong, whatever comes with it', async () => {
   socket.socket.close();
 });
 
+/** Lets the time between two pings pass; resolves when all of these have been pinged. */
+async function untilPinged(...sockets: readonly RawSocket[]): Promise<void> {
+  const pinged = sockets.map(({ socket }) => once(socket, 'ping'));
+  app.clock.advance(limits.socketPingMs);
+  await Promise.all(pinged);
+}
+
+test('A ping of the server that is unanswered by the next one cuts the socket, and no other', async () => {
+  const answering = await guestSocket();
+  // From here on it is a while until the next one by itself.
+  await untilPinged(answering);
+  const silent = await openSocket(app.url, { init: { token: (await app.guest()).token }, autoPong: false });
+  await untilPinged(answering, silent);
+  // Whatever else it says is no answer.
+  for (const socket of [silent, answering]) await expectAlive(socket);
+  const { open } = app.server.sockets();
+  await untilPinged(answering);
+  expect(await silent.closed).toMatchObject({ code: 1006 });
+  await expectAlive(answering);
+  expect(app.server.sockets().open).toBe(open - 1);
+  await untilPinged(answering);
+  answering.socket.close();
+});
+
 test('A message that meets a bug of the server closes its socket with 1011 and without a word of the inside, and no other one', async () => {
   const other = await guestSocket();
   const socket = await openSocket(app.url);
@@ -238,6 +263,28 @@ test('Promise 24: a slow reader gets merged state when it reads again, and delay
   const seats = new Set(seen.flatMap(({ seats }) => seats.split(',')));
   expect(seats).toEqual(new Set(['100', '101', '102', '103', '104']));
   expect(seen.length).toBeLessThan(told.length);
+  for (const { socket } of [slow, quick]) socket.close();
+});
+
+test('Promise 24: a slow reader is not cut off because a ping waits behind what it has not read', async () => {
+  const { eventId } = await createHall(app.organizer, largeHall);
+  const quick = await guestSocket();
+  await untilPinged(quick);
+  const slow = await guestSocket();
+  // This one it does not read.
+  slow.socket.pause();
+  await untilPinged(quick);
+  for (let at = 0; app.server.sockets().lagging === 0; at += 1) {
+    slow.send(subscribeMessage(`layout${at}`, layout, { eventId }));
+    await expectAlive(quick);
+  }
+  await untilPinged(quick);
+  await expectAlive(quick);
+  slow.socket.resume();
+  await expectAlive(slow);
+  await eventually(() => expect(app.server.sockets().lagging).toBe(0));
+  await untilPinged(slow, quick);
+  for (const socket of [slow, quick]) await expectAlive(socket);
   for (const { socket } of [slow, quick]) socket.close();
 });
 

@@ -22,11 +22,13 @@ export interface RawSocketOptions {
   /** Sent in connection_init; undefined: nothing is sent. */
   readonly init?: object;
   readonly path?: string;
+  /** False: pings of the server are not answered. */
+  readonly autoPong?: boolean;
 }
 
 export async function openSocket(url: string, options: RawSocketOptions = {}): Promise<RawSocket> {
-  const { protocol = 'graphql-transport-ws', init, path = '/graphql' } = options;
-  const socket = new WebSocket(`${url.replace(/^http/, 'ws')}${path}`, protocol);
+  const { protocol = 'graphql-transport-ws', init, path = '/graphql', autoPong = true } = options;
+  const socket = new WebSocket(`${url.replace(/^http/, 'ws')}${path}`, protocol, { autoPong });
   const arrived: string[] = [];
   const takers: ((text: string) => void)[] = [];
   socket.on('message', (data) => {
