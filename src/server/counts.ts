@@ -5,6 +5,14 @@ import { CloseCode } from 'graphql-ws';
 const standardCodes = [1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014];
 const protocolCodes = Object.values(CloseCode).filter((code) => typeof code === 'number');
 
+export interface SocketCounts {
+  readonly open: number;
+  /** Those that have not read what was sent. */
+  readonly lagging: number;
+  /** What is kept for them, sent or waiting. */
+  readonly unreadBytes: number;
+}
+
 /** Closed sockets by code. A client may close with any code; those without a meaning here count as one. */
 export class CloseCounts {
   readonly #byCode: Map<number, number>;

@@ -8,11 +8,11 @@ import { limits } from '../limits.js';
 import type { CallCounts } from '../payments/gateway.js';
 import type { HubCounts } from '../pubsub/hub.js';
 import { addressOf } from './address.js';
-import type { OperationCounts } from './counts.js';
+import type { OperationCounts, SocketCounts } from './counts.js';
 
 /** What a process has counted; read when somebody asks. */
 export interface Counted {
-  readonly sockets: { readonly open: number; readonly lagging: number };
+  readonly sockets: SocketCounts;
   readonly closes: Iterable<readonly [code: string, count: number]>;
   readonly streams: HubCounts;
   readonly resyncs: number;
@@ -51,6 +51,7 @@ export function processMetrics(read: () => Counted): Registry {
   gauge('processes', 'Processes that have answered.', () => 1);
   gauge('sockets_open', 'Open WebSockets.', ({ sockets }) => sockets.open);
   gauge('sockets_lagging', 'Open WebSockets that have not read what was sent.', ({ sockets }) => sockets.lagging);
+  gauge('sockets_unread_bytes', 'Bytes kept for them.', ({ sockets }) => sockets.unreadBytes);
   counter('socket_closes', 'Closed WebSockets by close code, whoever closed.', ['code'], ({ closes }) =>
     [...closes].map(([code, count]) => [{ code }, count]),
   );

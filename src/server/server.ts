@@ -25,6 +25,7 @@ import { startProviderEvents } from '../workers/provider-events.js';
 import { startReceipts } from '../workers/receipts.js';
 import { startReconciler } from '../workers/reconciler.js';
 import { addressOf } from './address.js';
+import type { SocketCounts } from './counts.js';
 import { DocumentCache } from './documents.js';
 import { buildHttp, graphqlPath } from './http.js';
 import { processMetrics, serveMetrics } from './metrics.js';
@@ -34,8 +35,8 @@ export interface RunningServer {
   /** Where it listens, as `http://host:port`. */
   readonly url: string;
   readonly services: Services;
-  /** Open WebSockets, and how many of them have not read what was sent. */
-  sockets(): { readonly open: number; readonly lagging: number };
+  /** Open WebSockets. */
+  sockets(): SocketCounts;
   /** Subscriptions running over them, and what they have cost so far. */
   streams(): HubCounts;
   /** Null: nobody wants them. */

@@ -25,7 +25,14 @@ import { Hub, type HubCounts, type LiveStream, type Outlet } from '../pubsub/hub
 import type { Context } from '../resolvers/context.js';
 import type { Viewer } from '../services/platform.js';
 import type { Services } from '../services/services.js';
-import { CloseCounts, makeOperationCounts, type OperationCounts, type OperationKind, outcomeOf } from './counts.js';
+import {
+  CloseCounts,
+  makeOperationCounts,
+  type OperationCounts,
+  type OperationKind,
+  outcomeOf,
+  type SocketCounts,
+} from './counts.js';
 import type { DocumentCache } from './documents.js';
 import { maskError } from './masking.js';
 
@@ -154,9 +161,13 @@ export class WebSocketEndpoint {
     return this.#hub.counts;
   }
 
-  get counts(): { readonly open: number; readonly lagging: number } {
-    const lagging = [...this.#connections].filter(({ laggingSinceMs }) => laggingSinceMs !== null).length;
-    return { open: this.#connections.size, lagging };
+  get counts(): SocketCounts {
+    const lagging = [...this.#connections].filter(({ laggingSinceMs }) => laggingSinceMs !== null);
+    const unreadBytes = lagging.reduce(
+      (sum, { socket, waitingBytes }) => sum + socket.bufferedAmount + waitingBytes,
+      0,
+    );
+    return { open: this.#connections.size, lagging: lagging.length, unreadBytes };
   }
 
   /**
