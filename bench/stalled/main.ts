@@ -35,8 +35,14 @@ const patienceMs = 20_000;
 
 /** More than the network takes in on its own, and less than a socket is closed for. */
 const stallBytes = 5_500_000;
+const mebibyte = 1_048_576;
+/** What was sent before it was known that it is not read, the last answer of that, and what waits. */
+const keptMostBytes = (answer: number) => limits.socketSoftBufferedBytes + answer + limits.socketHardBufferedBytes;
 const names = Array.from({ length: limits.documentAliases - 1 }, (_, at) => `s${at}: states`);
 const manyLetters = `query ($eventId: ID!) { seatMap(eventId: $eventId) { state { ${names.join(' ')} } } }`;
+
+/** About: names and brackets come on top. */
+const answerBytes = (options: Options) => names.length * options.own['hall-seats'];
 
 type WatcherParty = Party<WatcherCommand, WatcherReport>;
 
@@ -56,6 +62,8 @@ interface Measured {
   readonly medianMs: number[];
   readonly p99Ms: number[];
   readonly maxMs: number[];
+  /** What was kept for each of those who stall. */
+  readonly keptBytes: number[];
 }
 
 async function measure(given: Options, stores: Stores): Promise<Findings> {
@@ -78,13 +86,14 @@ async function measure(given: Options, stores: Stores): Promise<Findings> {
     delays: [],
   };
   const measured = [0, 1, options.own.stalled].map(
-    (stalled): Measured => ({ stalled, medianMs: [], p99Ms: [], maxMs: [] }),
+    (stalled): Measured => ({ stalled, medianMs: [], p99Ms: [], maxMs: [], keptBytes: [] }),
   );
   for (let round = 0; round < options.rounds; round += 1) {
     // Forwards and backwards by turns, so that nothing is always measured first.
     for (const one of round % 2 === 0 ? measured : measured.toReversed()) {
       say(`Round ${round + 1} of ${options.rounds}, ${one.stalled} stalled …`);
-      const lateMs = await tellAll(options, stage, one.stalled, round);
+      const { lateMs, keptBytes } = await tellAll(options, stage, one.stalled, round);
+      one.keptBytes.push(keptBytes / Math.max(1, one.stalled));
       one.medianMs.push(quantile(lateMs, 0.5));
       one.p99Ms.push(quantile(lateMs, 0.99));
       one.maxMs.push(quantile(lateMs, 1));
@@ -93,10 +102,18 @@ async function measure(given: Options, stores: Stores): Promise<Findings> {
   return findings(options, measured, [...stage.delays, stage.loop.result(allowedLoopDelayMs)]);
 }
 
-/** Opens everybody, lets some stall, and makes changes. Answers how late every change came to everyone who reads. */
-async function tellAll(options: Options, stage: Stage, stalled: number, round: number): Promise<number[]> {
+/**
+ * Opens everybody, lets some stall, and makes changes. Answers how late every change came to everyone who reads, and what was kept in the end for
+ * all who do not.
+ */
+async function tellAll(
+  options: Options,
+  stage: Stage,
+  stalled: number,
+  round: number,
+): Promise<{ readonly lateMs: number[]; readonly keptBytes: number }> {
   const { product, client, readers, stallers, loop } = stage;
-  const { watchers, changes, 'hall-seats': hallSeats } = options.own;
+  const { watchers, changes } = options.own;
   const { eventId, socketUrl: url } = product;
   const open = (party: WatcherParty, sockets: number, address: number) => {
     const localAddress = `127.0.0.${address}`;
@@ -106,7 +123,7 @@ async function tellAll(options: Options, stage: Stage, stalled: number, round: n
   // All at once, so that those who will stall are among the others and not behind them.
   const opened = readers.map((party, at) => open(party, upTo(at + 1) - upTo(at), 3 + at));
   await Promise.all([open(stallers, stalled, 2), ...opened]);
-  const answers = Math.ceil(stallBytes / (names.length * hallSeats));
+  const answers = Math.ceil(stallBytes / answerBytes(options));
   await stallers.ask({ type: 'stall', query: manyLetters, variables: { eventId }, answers });
   await waitFor(stage, 'lagging', stalled);
 
@@ -114,6 +131,7 @@ async function tellAll(options: Options, stage: Stage, stalled: number, round: n
   const followed = Promise.all(readers.map((party) => party.ask({ type: 'follow', version: version + changes })));
   const [madeAtMs, reports] = await loop.during(() => Promise.all([makeChanges(options, stage, round), followed]));
   await waitFor(stage, 'lagging', stalled, 0);
+  const keptBytes = await gauge(stage, 'unread_bytes');
   for (const { loopP99Ms: p99Ms, loopMaxMs: maxMs } of reports)
     stage.delays.push({ p99Ms, maxMs, allowedP99Ms: allowedLoopDelayMs });
   await Promise.all([stallers, ...readers].map((party) => party.ask({ type: 'close' })));
@@ -124,7 +142,7 @@ async function tellAll(options: Options, stage: Stage, stalled: number, round: n
     ),
   );
   if (lateMs.length !== changes * (watchers - stalled)) throw new Error('not everybody was told every change');
-  return lateMs;
+  return { lateMs, keptBytes };
 }
 
 /** One change after the other, whatever becomes of the last; answers when each was begun, ms since 1970. */
@@ -152,15 +170,19 @@ async function makeChanges(options: Options, { product, client }: Stage, round: 
 }
 
 /** Until the server counts so many sockets. */
-async function waitFor({ metricsUrl }: Stage, what: 'open' | 'lagging', count: number, forMs = patienceMs) {
+async function waitFor(stage: Stage, what: 'open' | 'lagging', count: number, forMs = patienceMs) {
   const endMs = performance.now() + forMs;
   for (;;) {
-    const text = await (await fetch(metricsUrl)).text();
-    const counted = Number(new RegExp(`^floodgate_sockets_${what} (\\d+)$`, 'm').exec(text)?.[1]);
+    const counted = await gauge(stage, what);
     if (counted === count) return;
     if (performance.now() > endMs) throw new Error(`${counted} sockets are ${what} and not ${count}`);
     await pause(50);
   }
+}
+
+async function gauge({ metricsUrl }: Stage, what: 'open' | 'lagging' | 'unread_bytes'): Promise<number> {
+  const text = await (await fetch(metricsUrl)).text();
+  return Number(new RegExp(`^floodgate_sockets_${what} (\\d+)$`, 'm').exec(text)?.[1]);
 }
 
 function findings(options: Options, measured: readonly Measured[], delays: readonly LoopDelay[]): Findings {
@@ -183,15 +205,24 @@ function findings(options: Options, measured: readonly Measured[], delays: reado
           p99: spreadOf(one.p99Ms),
           max: spreadOf(one.maxMs),
           'p99 later than without': later(one),
+          'kept for each that stalls, MiB': spreadOf(one.keptBytes.map((bytes) => bytes / mebibyte)),
         })),
       },
     ],
-    limits: others.map((one) => ({
-      what: `${one.stalled} of ${watchers} stalled: p99 for the others, later than without`,
-      measured: later(one).median,
-      most: laterMostMs,
-      unit: 'ms',
-    })),
+    limits: others.flatMap((one) => [
+      {
+        what: `${one.stalled} of ${watchers} stalled: p99 for the others, later than without`,
+        measured: later(one).median,
+        most: laterMostMs,
+        unit: 'ms',
+      },
+      {
+        what: `${one.stalled} of ${watchers} stalled: kept for each of them`,
+        measured: Math.max(...one.keptBytes) / mebibyte,
+        most: keptMostBytes(answerBytes(options)) / mebibyte,
+        unit: 'MiB',
+      },
+    ]),
     loopDelay: {
       p99Ms: Math.max(...delays.map(({ p99Ms }) => p99Ms)),
       maxMs: Math.max(...delays.map(({ maxMs }) => maxMs)),
