@@ -197,7 +197,8 @@ function findings(
     method: [
       `${options.own.changes} changes of each size in a round, one after the other: the next one is made when everybody has been told. Listeners run in ${options.own['listener-processes']} processes for each server.`,
       `At rest the servers take ${members.map(({ side, restUs }) => `${side.name} ${(restUs * 1_000).toFixed(0)} µs/s`).join(', ')}; that is taken off.`,
-      'Processor time is user and system of all threads of the one process that serves; the bare server sends the very text the product has sent.',
+      'Processor time is user and system of all threads of the one process that serves; the bare server sends the very text the product has sent, to everybody the same.',
+      'Every subscription has an id that the client has made up, as the usual client library does; so Floodgate and the usual stack send nobody the very bytes of another one, and the bare server does.',
     ],
     tables: [costs, waits],
     limits,

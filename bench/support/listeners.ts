@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import WebSocket from 'ws';
 import { LoopWatch } from './loop-watch.js';
 import { obey } from './party.js';
@@ -92,7 +93,8 @@ class Listeners {
         const payload = tokens === null ? {} : { token: tokens[at] };
         socket.on('open', () => socket.send(JSON.stringify({ type: 'connection_init', payload })));
         socket.once('message', () =>
-          socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query, variables } })),
+          // An id of its own, as the usual client library makes it up: nobody is sent the very bytes of another one.
+          socket.send(JSON.stringify({ id: randomUUID(), type: 'subscribe', payload: { query, variables } })),
         );
       }
       let seen = 0;

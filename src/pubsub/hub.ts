@@ -9,11 +9,19 @@ import { planSharing, type SharingPlan } from './broadcast.js';
 import type { Execution, Prepared } from './execution.js';
 import { Watch } from './watch.js';
 
+/** What one outlet makes of a text and others can use as well: kept as long as this very text. */
+export interface SharedText {
+  /** What of a message does not depend on the operation's id; null: not made yet. */
+  rest: Buffer | null;
+  /** Whole messages, by operation id. */
+  readonly messages: Map<string, Buffer>;
+}
+
 /**
- * Where the texts of one subscription go. A promise: the reader is behind, and nothing more is to be sent until it resolves. `messages` is kept
- * as long as this very text: an outlet may put what it makes of it there, by operation id, for the others; null: there are no others.
+ * Where the texts of one subscription go. A promise: the reader is behind, and nothing more is to be sent until it resolves. `shared`: for all who
+ * are told this text; null: there are no others.
  */
-export type Outlet = (payload: string, messages: Map<string, Buffer> | null) => Promise<void> | void;
+export type Outlet = (payload: string, shared: SharedText | null) => Promise<void> | void;
 
 /** The subscription as the transport holds it. */
 export interface LiveStream {
@@ -43,7 +51,7 @@ export interface HubCounts {
 /** A text that is there, or being made for those who wait for it. */
 interface Rendering {
   text: string | null;
-  readonly messages: Map<string, Buffer> | null;
+  readonly shared: SharedText | null;
   readonly waiting: Subscriber[];
 }
 
@@ -158,7 +166,7 @@ export class Hub {
     if (group === null || group.isBroken) {
       const own = prepare();
       const text = this.#tell(own, update, own.args.contextValue);
-      if (typeof text === 'string') return { text, messages: null, waiting: [] };
+      if (typeof text === 'string') return { text, shared: null, waiting: [] };
       text.then(
         (made) => subscriber.receive(made, null),
         (error) => subscriber.fail(error),
@@ -176,7 +184,7 @@ export class Hub {
 
   #renderShared(group: Group, update: object): Rendering {
     this.#sharedExecutions += 1;
-    const rendering: Rendering = { text: null, messages: new Map(), waiting: [] };
+    const rendering: Rendering = { text: null, shared: { rest: null, messages: new Map() }, waiting: [] };
     group.renderings.set(update, rendering);
     let mistake: Error | null = null;
     const contextValue = this.#options.sharedContext(() => {
@@ -186,7 +194,7 @@ export class Hub {
     const deliver = (text: string) => {
       if (mistake === null) {
         rendering.text = text;
-        for (const subscriber of rendering.waiting.splice(0)) subscriber.receive(text, rendering.messages);
+        for (const subscriber of rendering.waiting.splice(0)) subscriber.receive(text, rendering.shared);
         return;
       }
       if (!group.isBroken) this.#options.onMistake(mistake, group.operation);
@@ -209,7 +217,7 @@ export class Hub {
 }
 
 /** For somebody who is executed for himself. */
-const pending: Rendering = { text: null, messages: null, waiting: [] };
+const pending: Rendering = { text: null, shared: null, waiting: [] };
 
 type Render = (update: object, subscriber: Subscriber) => Rendering;
 
@@ -243,15 +251,15 @@ class Subscriber implements LiveStream {
   }
 
   /** A text that had to be waited for. */
-  receive(text: string, messages: Map<string, Buffer> | null): void {
+  receive(text: string, shared: SharedText | null): void {
     this.#isBusy = false;
-    if (this.#send(text, messages)) this.#deliver();
+    if (this.#send(text, shared)) this.#deliver();
   }
 
   /** Takes the same update again. */
   repeat(update: object): void {
-    const { text, messages } = this.#render(update, this);
-    if (text !== null) this.receive(text, messages);
+    const { text, shared } = this.#render(update, this);
+    if (text !== null) this.receive(text, shared);
   }
 
   fail(error: Error): void {
@@ -266,16 +274,16 @@ class Subscriber implements LiveStream {
         if (this.#source.hasEnded) this.#end(null);
         return;
       }
-      const { text, messages } = this.#render(update, this);
+      const { text, shared } = this.#render(update, this);
       if (text === null) this.#isBusy = true;
-      else if (!this.#send(text, messages)) return;
+      else if (!this.#send(text, shared)) return;
     }
   }
 
   /** False: nothing more until the reader has caught up. */
-  #send(text: string, messages: Map<string, Buffer> | null): boolean {
+  #send(text: string, shared: SharedText | null): boolean {
     if (this.#hasLeft) return false;
-    const behind = this.#outlet(text, messages);
+    const behind = this.#outlet(text, shared);
     if (behind === undefined) return true;
     this.#isBusy = true;
     void behind.then(() => {

@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { applySeatMapUpdate, type KnownSeats } from '../../client/seat-map.js';
 import { limits } from '../../src/limits.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import { createHall, holdSeats } from '../support/events.js';
+import { openSocket, subscribeMessage } from '../support/raw-socket.js';
 import { closeTexts, type TextStream, TextStreams } from '../support/texts.js';
 
 let app: TestApp;
@@ -69,4 +71,30 @@ test('Promise 24: a text of any length arrives whole, also around the lengths at
       if (bytes >= shortest) expect(await ask(1 + bytes - shortest, selection)).toHaveLength(bytes);
     }
   }
+});
+
+test('Whoever is told the same as others is told it under an id of its own, however that is written', async () => {
+  const { eventId, rows } = await createHall(app.organizer);
+  const written = ['ü', '席'.repeat(limits.idLength), '🎟️', '"\\', ...Array.from({ length: 9 }, () => randomUUID())];
+  // Some have the same id.
+  const ids = [...written, ...written];
+  expect(written.length).toBeGreaterThan(limits.framesPerText);
+  const sockets = await Promise.all(ids.map(() => openSocket(app.url, { init: {} })));
+  const isTold = (seats: object) =>
+    Promise.all(
+      sockets.map(async (socket, at) => {
+        expect(await socket.next()).toMatchObject({
+          id: ids[at],
+          type: 'next',
+          payload: { data: { seatMapChanged: seats } },
+        });
+      }),
+    );
+  for (const [at, socket] of sockets.entries()) socket.send(subscribeMessage(ids[at]!, changes, { eventId }));
+  await isTold({ states: '.'.repeat(20) });
+  const before = app.server.streams();
+  expect(before).toMatchObject({ subscribers: ids.length, groups: 1 });
+  await holdSeats(await app.guest(), eventId, { seatIds: [rows[0]![0]!] });
+  await isTold({ seats: '0', states: 'h' });
+  for (const { socket } of sockets) socket.close();
 });
