@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256 } from './ids.js';
 
 /**
  * The numbers that are gone, as a Fenwick tree (P. M. Fenwick, "A new data structure for cumulative frequency tables", 1994):
@@ -61,8 +61,6 @@ export function pushIntervalMs(peopleAhead: number | null): number {
   if (peopleAhead < 10_000) return 5_000;
   return 10_000;
 }
-
-const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
 /** SHA-256 over the lobby's entry ids, sorted and joined by newlines: published before the seed is used. */
 export function lobbyListHash(entryIds: readonly string[]): string {

@@ -74,7 +74,15 @@ export interface PriceList {
   readonly code: ListedCode | null;
 }
 
+/** In a rush nearly all holds have the same. */
+let lastDecoded: { readonly text: string; readonly list: PriceList } | null = null;
+
 export function decodePriceList(text: string): PriceList {
+  if (lastDecoded?.text !== text) lastDecoded = { text, list: readPriceList(text) };
+  return lastDecoded.list;
+}
+
+function readPriceList(text: string): PriceList {
   const [currency = '', ...rows] = text.split('|');
   const at = rows.findIndex((row) => row.startsWith(codeMark));
   if (at === -1) return { currency, prices: decodePrices(rows), code: null };

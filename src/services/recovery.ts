@@ -1,5 +1,6 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { type Refusal, refuse } from '../domain/errors.js';
+import { sha256 } from '../domain/ids.js';
 import { RecoveryCode } from '../entities/events.js';
 import type { Accounts, Session } from './accounts.js';
 import type { EventCatalogue } from './event-catalogue.js';
@@ -85,5 +86,5 @@ function plain(code: string): string {
 }
 
 function hashOf(code: string): string {
-  return createHash('sha256').update(`recovery ${code}`).digest('hex');
+  return sha256(`recovery ${code}`);
 }

@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import { invalidInput, isRefusal, type Refusal, refuse } from '../domain/errors.js';
-import { derivedId, inputDigest } from '../domain/ids.js';
+import { derivedId, inputDigest, sha256 } from '../domain/ids.js';
 import { standingSeatPrefix } from '../domain/layout.js';
 import { type SeatPrice, seatTotalMinor } from '../domain/money.js';
 import { limits } from '../limits.js';
@@ -467,7 +466,7 @@ export function openChannels(
 }
 
 export function accessCodeHash(code: string): string {
-  return createHash('sha256').update(`access ${code.trim().toUpperCase()}`).digest('hex');
+  return sha256(`access ${code.trim().toUpperCase()}`);
 }
 
 function resolveSelection(event: PublishedEvent, seats: SeatSelection): Selection | Refusal {

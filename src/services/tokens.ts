@@ -1,4 +1,4 @@
-import { createHash, createPrivateKey, hkdfSync, type KeyObject, sign } from 'node:crypto';
+import { createPrivateKey, hash, hkdfSync, type KeyObject, sign } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import {
@@ -143,7 +143,7 @@ export class Tokens {
   async viewer(token: string): Promise<Viewer | null> {
     if (token.length > limits.tokenLength) return null;
     // Remembered by a digest: tokens are long, and there may be very many.
-    const digest = createHash('sha256').update(token).digest('base64');
+    const digest = hash('sha256', token, 'base64');
     let viewer = this.#sessions.get(digest) ?? null;
     if (viewer === null) {
       viewer = await this.#verifySession(token, digest);
