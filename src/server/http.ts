@@ -1,13 +1,14 @@
 import { Transform } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { ApolloServer, type ApolloServerPlugin, type GraphQLRequestListener } from '@apollo/server';
+import { ApolloServer, type ApolloServerPlugin, type GraphQLRequestListener, HeaderMap } from '@apollo/server';
 import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/disabled';
 import { fastifyApolloDrainPlugin, fastifyApolloHandler } from '@as-integrations/fastify';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type RequestPayload } from 'fastify';
-import { GraphQLError, type GraphQLSchema } from 'graphql';
+import { type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql';
 import type { Logger } from 'pino';
 import { limits } from '../limits.js';
+import { Execution } from '../pubsub/execution.js';
 import type { Context } from '../resolvers/context.js';
 import type { Services } from '../services/services.js';
 import { makeOperationCounts, type OperationCounts, outcomeOf } from './counts.js';
@@ -35,11 +36,13 @@ export async function buildHttp(
     validationRules: [...documentRules],
     parseOptions: { maxTokens: limits.documentTokens },
     formatError: (formatted, error) => maskError(formatted, error, log),
+    stringifyResult: ({ data, ...rest }) => (data instanceof Written ? data.text : JSON.stringify({ ...rest, data })),
     // Hints for caches would be looked for at every field; nothing here may be cached.
     plugins: [
       ApolloServerPluginCacheControlDisabled(),
       fastifyApolloDrainPlugin(http),
       noSubscriptions,
+      writing(log),
       counting(operations),
     ],
   });
@@ -98,6 +101,33 @@ const noSubscriptions: ApolloServerPlugin<Context> = {
     },
   }),
 };
+
+/** The text of a whole result, in the place of its data. */
+class Written {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** Answers are written as they are over the WebSocket. What there is no writer for is executed, and so is what has wrong variables. */
+function writing(log: Logger): ApolloServerPlugin<Context> {
+  const format = ({ errors, ...rest }: ExecutionResult) =>
+    errors === undefined ? rest : { errors: errors.map((error) => maskError(error.toJSON(), error, log)), ...rest };
+  const execution = new Execution(format);
+  const listener: GraphQLRequestListener<Context> = {
+    responseForOperation: async ({ schema, document, request, contextValue }) => {
+      const { operationName = null, variables: variableValues = null } = request;
+      const prepared = execution.prepare({ schema, document, operationName, variableValues, contextValue });
+      if (prepared.writer === null) return null;
+      const { text, failed } = await execution.answer(prepared);
+      const singleResult = { data: new Written(text), ...(failed && { errors: [] }) } as object;
+      return { http: { headers: new HeaderMap() }, body: { kind: 'single', singleResult } };
+    },
+  };
+  return { requestDidStart: async () => listener };
+}
 
 function counting(operations: OperationCounts): ApolloServerPlugin<Context> {
   const listener: GraphQLRequestListener<Context> = {
