@@ -1,13 +1,13 @@
 import { say } from '../support/command-line.js';
 import { cpuUs } from '../support/cpu.js';
 import { LoopWatch } from '../support/loop-watch.js';
+import type { NewcomerCommand, NewcomerReport } from '../support/newcomers.js';
 import type { BenchOptions } from '../support/options.js';
-import { startParty } from '../support/party.js';
+import { type Party, startParty } from '../support/party.js';
 import { seatChanges, startProduct } from '../support/product.js';
 import { runBench } from '../support/program.js';
 import type { RawCommand, RawReport } from '../support/raw-server.js';
 import type { Findings } from '../support/report.js';
-import { type ListenerParty, openSockets, type Subscription, startListeners } from '../support/sockets.js';
 import { spreadOf } from '../support/spread.js';
 import type { Stores } from '../support/stores.js';
 
@@ -15,16 +15,17 @@ import type { Stores } from '../support/stores.js';
 const own = {
   clients: { fallback: 10_000, quick: 100, low: 10, high: 19_000, says: 'clients that come at once' },
   'hall-seats': { fallback: 2_000, quick: 500, low: 500, high: 100_000, says: 'seats of the hall' },
-  'listener-processes': { fallback: 6, quick: 1, low: 1, high: 16, says: 'processes of clients' },
+  'client-processes': { fallback: 2, quick: 1, low: 1, high: 16, says: 'processes of clients' },
 } as const;
 type Options = BenchOptions<keyof typeof own>;
+type Newcomers = Party<NewcomerCommand, NewcomerReport>;
 
 const mostTimes = 4;
 const allowedLoopDelayMs = 50;
 const settleMs = 3_000;
 
 async function measure(options: Options, stores: Stores): Promise<Findings> {
-  const { clients, 'hall-seats': hallSeats, 'listener-processes': processes } = options.own;
+  const { clients, 'hall-seats': hallSeats, 'client-processes': processes } = options.own;
   const redis = await stores.startRedis();
   await stores.connect(redis);
   const product = await startProduct(stores, redis, { hallSeats, guests: clients * options.rounds });
@@ -32,9 +33,11 @@ async function measure(options: Options, stores: Stores): Promise<Findings> {
   const { url } = await raw.ask({ type: 'listen' });
   const loop = new LoopWatch();
   const variables = { eventId: product.eventId };
-  const subscriptionOf = (tokens: readonly string[] | null): Subscription => {
-    return { tokens, query: seatChanges, variables, greets: true };
-  };
+  const subscriptionOf = (tokens: readonly string[] | null): NewcomerCommand['subscription'] => ({
+    tokens,
+    query: seatChanges,
+    variables,
+  });
   const kinds = [
     { name: 'bare ws', url, pid: raw.pid, subscription: () => null },
     {
@@ -57,21 +60,35 @@ async function measure(options: Options, stores: Stores): Promise<Findings> {
     say(`Round ${round + 1} of ${options.rounds} …`);
     const order = [...kinds.entries()];
     for (const [at, kind] of round % 2 === 0 ? order : order.toReversed()) {
-      const parties = await startListeners(stores, processes);
+      const parties: Newcomers[] = [];
+      for (let one = 0; one < processes; one += 1) parties.push(await startParty(stores, 'bench/support/newcomers.ts'));
       // Ports of those who have just left are not free yet, and looking for a free one among them takes the kernel long.
       const firstAddress = 2 + (round * kinds.length + at) * processes;
-      for (const one of parties) await one.ask({ type: 'watch-loop' });
+      const subscription = kind.subscription(round);
+      const upTo = (one: number) => Math.floor((one * clients) / processes);
       const before = cpuUs(kind.pid);
       const startedMs = performance.now();
-      const subscription = kind.subscription(round);
-      const options = { url: kind.url, sockets: clients, firstAddress, subscription, atOnce: clients };
-      await loop.during(() => openSockets(parties, options));
+      const come = () =>
+        Promise.all(
+          parties.map((party, one) =>
+            party.ask({
+              type: 'come',
+              port: Number(new URL(kind.url).port),
+              path: new URL(kind.url).pathname,
+              localAddress: `127.0.0.${firstAddress + one}`,
+              clients: upTo(one + 1) - upTo(one),
+              subscription: subscription && {
+                ...subscription,
+                tokens: subscription.tokens?.slice(upTo(one), upTo(one + 1)) ?? null,
+              },
+            }),
+          ),
+        );
+      const reports = await loop.during(come);
       took[at]!.push(performance.now() - startedMs);
       cost[at]!.push((cpuUs(kind.pid) - before) / clients);
-      for (const one of parties) {
-        const { loopP99Ms, loopMaxMs } = await one.ask({ type: 'loop' });
+      for (const { loopP99Ms, loopMaxMs } of reports)
         delays = { p99Ms: Math.max(delays.p99Ms, loopP99Ms), maxMs: Math.max(delays.maxMs, loopMaxMs) };
-      }
       await leave(parties);
     }
   }
@@ -108,7 +125,7 @@ async function measure(options: Options, stores: Stores): Promise<Findings> {
 }
 
 /** Closes all their sockets by ending the processes, and lets the servers notice. */
-async function leave(parties: readonly ListenerParty[]): Promise<void> {
+async function leave(parties: readonly Newcomers[]): Promise<void> {
   for (const party of parties) await party.stop();
   await new Promise((resolve) => setTimeout(resolve, settleMs));
 }
