@@ -7,7 +7,7 @@ import {
 } from 'graphql';
 import { planSharing, type SharingPlan } from './broadcast.js';
 import type { Execution, Prepared } from './execution.js';
-import { Watch } from './watch.js';
+import { type Listener, Watch } from './watch.js';
 
 /** What one outlet makes of a text and others can use as well: kept as long as this very text. */
 export interface SharedText {
@@ -17,16 +17,21 @@ export interface SharedText {
   readonly messages: Map<string, Buffer>;
 }
 
-/**
- * Where the texts of one subscription go. A promise: the reader is behind, and nothing more is to be sent until it resolves. `shared`: for all who
- * are told this text; null: there are no others.
- */
-export type Outlet = (payload: string, shared: SharedText | null) => Promise<void> | void;
+/** Where one subscription goes. */
+export interface Outlet {
+  /**
+   * A promise: the reader is behind, and nothing more is to be delivered until it resolves. `shared`: for all who are told this text; null: there are no
+   * others.
+   */
+  deliver(payload: string, shared: SharedText | null): Promise<void> | void;
+  /** Told once: the source has ended or the stream was stopped; with an error when it broke. */
+  ended(error: Error | null): void;
+}
 
 /** The subscription as the transport holds it. */
 export interface LiveStream {
-  /** Delivers from here on. `onEnd` is called once, when the source has ended or the stream was stopped; with an error when it broke. */
-  begin(onEnd: (error: Error | null) => void): void;
+  /** Delivers from here on. */
+  begin(): void;
   stop(): void;
 }
 
@@ -81,6 +86,11 @@ export class Hub {
   readonly #numbers = new WeakMap<OperationDefinitionNode, number>();
   /** What was told last, whose it was, and its text: mostly the next one is told the same. */
   #last: { readonly group: Group; readonly update: object; readonly rendering: Rendering } | null = null;
+  readonly #desk: Desk = {
+    prepare: (args) => this.#options.execution.prepare(args),
+    render: (update, subscriber) => this.#render(update, subscriber),
+    leave: (group) => this.#leave(group),
+  };
   #lastNumber = 0;
   #subscribers = 0;
   #executions = 0;
@@ -109,26 +119,7 @@ export class Hub {
     const group = this.#options.shares ? this.#groupOf(args, source.audience) : null;
     if (group !== null) group.members += 1;
     this.#subscribers += 1;
-    const leave = () => {
-      this.#subscribers -= 1;
-      if (group === null) return;
-      group.members -= 1;
-      if (group.members > 0) return;
-      this.#groups.delete(group.key);
-      if (this.#last?.group === group) this.#last = null;
-    };
-    // Whoever is told the same as others needs nothing of its own, unless that turns out to be a mistake.
-    let own = group === null ? this.#options.execution.prepare(args) : null;
-    const prepare = () => {
-      own ??= this.#options.execution.prepare(args);
-      return own;
-    };
-    return new Subscriber(
-      source as Watch<object>,
-      outlet,
-      (update, to) => this.#render(prepare, group, update, to),
-      leave,
-    );
+    return new Subscriber(this.#desk, source as Watch<object>, outlet, { group, args });
   }
 
   #groupOf(args: ExecutionArgs, audience: string | null): Group | null {
@@ -160,11 +151,21 @@ export class Hub {
     return group;
   }
 
+  #leave(group: Group | null): void {
+    this.#subscribers -= 1;
+    if (group === null) return;
+    group.members -= 1;
+    if (group.members > 0) return;
+    this.#groups.delete(group.key);
+    if (this.#last?.group === group) this.#last = null;
+  }
+
   /** An update with its text; without it, it will be given to the subscriber when it is there. */
-  #render(prepare: () => Prepared, group: Group | null, update: object, subscriber: Subscriber): Rendering {
+  #render(update: object, subscriber: Subscriber): Rendering {
     this.#deliveries += 1;
+    const { group } = subscriber;
     if (group === null || group.isBroken) {
-      const own = prepare();
+      const own = subscriber.prepared();
       const text = this.#tell(own, update, own.args.contextValue);
       if (typeof text === 'string') return { text, shared: null, waiting: [] };
       text.then(
@@ -219,30 +220,46 @@ export class Hub {
 /** For somebody who is executed for himself. */
 const pending: Rendering = { text: null, shared: null, waiting: [] };
 
-type Render = (update: object, subscriber: Subscriber) => Rendering;
+/** What a subscriber asks of its hub. */
+interface Desk {
+  prepare(args: ExecutionArgs): Prepared;
+  render(update: object, subscriber: Subscriber): Rendering;
+  leave(group: Group | null): void;
+}
 
-class Subscriber implements LiveStream {
+/** There may be tens of thousands, so it keeps of its operation only what it may still need. */
+class Subscriber implements LiveStream, Listener {
+  readonly group: Group | null;
+  readonly #desk: Desk;
   readonly #source: Watch<object>;
   readonly #outlet: Outlet;
-  readonly #render: Render;
-  readonly #leave: () => void;
+  readonly #variables: ExecutionArgs['variableValues'];
+  readonly #context: unknown;
+  /** Whoever is told the same as others needs nothing of its own, unless that turns out to be a mistake. */
+  #own: Prepared | null;
   /** A text is being made, or the reader is behind. */
   #isBusy = true;
   #hasLeft = false;
-  #onEnd: ((error: Error | null) => void) | null = null;
 
-  constructor(source: Watch<object>, outlet: Outlet, render: Render, leave: () => void) {
+  constructor(
+    desk: Desk,
+    source: Watch<object>,
+    outlet: Outlet,
+    { group, args }: { readonly group: Group | null; readonly args: ExecutionArgs },
+  ) {
+    this.#desk = desk;
     this.#source = source;
     this.#outlet = outlet;
-    this.#render = render;
-    this.#leave = leave;
-    source.onNews(() => this.#deliver());
+    this.group = group;
+    this.#own = group === null ? desk.prepare(args) : null;
+    this.#variables = args.variableValues;
+    this.#context = args.contextValue;
+    source.onNews(this);
   }
 
-  begin(onEnd: (error: Error | null) => void): void {
-    this.#onEnd = onEnd;
+  begin(): void {
     this.#isBusy = false;
-    this.#deliver();
+    this.news();
   }
 
   stop(): void {
@@ -253,12 +270,22 @@ class Subscriber implements LiveStream {
   /** A text that had to be waited for. */
   receive(text: string, shared: SharedText | null): void {
     this.#isBusy = false;
-    if (this.#send(text, shared)) this.#deliver();
+    if (this.#send(text, shared)) this.news();
+  }
+
+  /** As it is executed for this one alone. */
+  prepared(): Prepared {
+    this.#own ??= this.#desk.prepare({
+      ...this.group!.prepared.args,
+      variableValues: this.#variables,
+      contextValue: this.#context,
+    });
+    return this.#own;
   }
 
   /** Takes the same update again. */
   repeat(update: object): void {
-    const { text, shared } = this.#render(update, this);
+    const { text, shared } = this.#desk.render(update, this);
     if (text !== null) this.receive(text, shared);
   }
 
@@ -267,14 +294,14 @@ class Subscriber implements LiveStream {
     this.#end(error);
   }
 
-  #deliver(): void {
+  news(): void {
     while (!this.#isBusy && !this.#hasLeft) {
       const update = this.#source.take();
       if (update === null) {
         if (this.#source.hasEnded) this.#end(null);
         return;
       }
-      const { text, shared } = this.#render(update, this);
+      const { text, shared } = this.#desk.render(update, this);
       if (text === null) this.#isBusy = true;
       else if (!this.#send(text, shared)) return;
     }
@@ -283,12 +310,12 @@ class Subscriber implements LiveStream {
   /** False: nothing more until the reader has caught up. */
   #send(text: string, shared: SharedText | null): boolean {
     if (this.#hasLeft) return false;
-    const behind = this.#outlet(text, shared);
+    const behind = this.#outlet.deliver(text, shared);
     if (behind === undefined) return true;
     this.#isBusy = true;
     void behind.then(() => {
       this.#isBusy = false;
-      this.#deliver();
+      this.news();
     });
     return false;
   }
@@ -296,7 +323,7 @@ class Subscriber implements LiveStream {
   #end(error: Error | null): void {
     if (this.#hasLeft) return;
     this.#hasLeft = true;
-    this.#leave();
-    this.#onEnd?.(error);
+    this.#desk.leave(this.group);
+    this.#outlet.ended(error);
   }
 }

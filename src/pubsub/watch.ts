@@ -1,3 +1,10 @@
+/** Told whenever a value may be there, and when the stream has ended. */
+export interface Listener {
+  news(): void;
+}
+
+const nobody: Listener = { news() {} };
+
 /**
  * One subscriber's view of something that changes. It keeps a cursor inside `pull`, never a queue: whoever reads slowly
  * gets the newest state later, and nobody else waits. `pull` answers null when there is nothing new.
@@ -7,7 +14,7 @@ export class Watch<T> implements AsyncIterableIterator<T> {
   readonly audience: string | null;
   readonly #pull: () => T | null;
   readonly #onClose: () => void;
-  #onNews: () => void = () => {};
+  #listener = nobody;
   #ended = false;
   #endAfterPull = false;
 
@@ -17,9 +24,8 @@ export class Watch<T> implements AsyncIterableIterator<T> {
     this.audience = audience;
   }
 
-  /** Calls back whenever a value may be there, and when the stream has ended. */
-  onNews(listener: () => void): void {
-    this.#onNews = listener;
+  onNews(listener: Listener): void {
+    this.#listener = listener;
   }
 
   /** What is new, or null: nothing for now, or nothing any more. */
@@ -36,7 +42,7 @@ export class Watch<T> implements AsyncIterableIterator<T> {
 
   /** Something may be new. */
   wake(): void {
-    if (!this.#ended) this.#onNews();
+    if (!this.#ended) this.#listener.news();
   }
 
   /** Delivers what is left, then completes. */
@@ -50,11 +56,13 @@ export class Watch<T> implements AsyncIterableIterator<T> {
     if (value !== null) return Promise.resolve({ value, done: false });
     if (this.#ended) return Promise.resolve({ value: undefined, done: true });
     return new Promise((resolve) => {
-      this.onNews(() => {
-        const news = this.take();
-        if (news === null && !this.#ended) return;
-        this.onNews(() => {});
-        resolve(news !== null ? { value: news, done: false } : { value: undefined, done: true });
+      this.onNews({
+        news: () => {
+          const value = this.take();
+          if (value === null && !this.#ended) return;
+          this.onNews(nobody);
+          resolve(value !== null ? { value, done: false } : { value: undefined, done: true });
+        },
       });
     });
   }
@@ -77,6 +85,6 @@ export class Watch<T> implements AsyncIterableIterator<T> {
     if (this.#ended) return;
     this.#ended = true;
     this.#onClose();
-    this.#onNews();
+    this.#listener.news();
   }
 }

@@ -16,7 +16,7 @@ import { applySeatMapUpdate, type KnownSeats } from '../../client/seat-map.js';
 import { limits } from '../../src/limits.js';
 import { planSharing, type SharingPlan } from '../../src/pubsub/broadcast.js';
 import { buildSchema } from '../../src/resolvers/schema.js';
-import { closeCodes } from '../../src/server/websocket.js';
+import { closeCodes } from '../../src/server/connection.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import type { ApiClient, Data } from '../support/client.js';
 import { declaredSchema } from '../support/declared-schema.js';

@@ -280,11 +280,16 @@ interface Listener {
 async function listen(hub: Hub, args: ExecutionArgs): Promise<Listener> {
   const texts: string[] = [];
   let news = () => {};
-  const stream = (await hub.subscribe(args, (text) => {
+  let end = (_error: Error | null) => {};
+  const ended = new Promise<Error | null>((resolve) => {
+    end = resolve;
+  });
+  const deliver = (text: string) => {
     texts.push(text);
     news();
-  })) as LiveStream;
-  const ended = new Promise<Error | null>((resolve) => stream.begin(resolve));
+  };
+  const stream = (await hub.subscribe(args, { deliver, ended: end })) as LiveStream;
+  stream.begin();
   return {
     texts,
     heard: (count) =>

@@ -134,7 +134,7 @@ describe('With every tick of its clock', () => {
     const take = () => {
       for (let push = watch.take(); push !== null; push = watch.take()) told.push({ atMs: nowMs, push });
     };
-    watch.onNews(take);
+    watch.onNews({ news: take });
     take();
     return told;
   }
@@ -203,7 +203,7 @@ describe('With every tick of its clock', () => {
   test('whoever has read nothing for a while is told what is true when they read again, and goes on from there', async () => {
     const { watch, told } = enter(42);
     const { length } = told;
-    watch.onNews(() => {});
+    watch.onNews({ news() {} });
     await pass(7_000);
     tell({ g: 1, v: 2, p: 'OPEN', t: '', r: 0, d: 0, n: [1, 2], e: [] });
     await pass(1_000);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { applySeatMapUpdate, cursorOf, type KnownSeats } from '../../client/seat-map.js';
 import { limits } from '../../src/limits.js';
 import { releaseHold } from '../../src/redis/seat-holds.js';
-import { closeCodes } from '../../src/server/websocket.js';
+import { closeCodes } from '../../src/server/connection.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import { createHall } from '../support/events.js';
 import { eventually } from '../support/eventually.js';

@@ -11,7 +11,7 @@ import { errorCatalogue } from '../../src/domain/errors.js';
 import { limits } from '../../src/limits.js';
 import { errorTypeName } from '../../src/resolvers/errors.js';
 import { buildSchema } from '../../src/resolvers/schema.js';
-import { closeCodes } from '../../src/server/websocket.js';
+import { closeCodes } from '../../src/server/connection.js';
 
 const root = new URL('../../', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
