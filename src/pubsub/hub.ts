@@ -20,8 +20,8 @@ export interface SharedText {
 /** Where one subscription goes. */
 export interface Outlet {
   /**
-   * A promise: the reader is behind, and nothing more is to be delivered until it resolves. `shared`: for all who are told this text; null: there are no
-   * others.
+   * Nothing to be heard by whoever has stopped the stream. A promise: the reader is behind, and nothing more is to be delivered until it resolves.
+   * `shared`: for all who are told this text; null: there are no others.
    */
   deliver(payload: string, shared: SharedText | null): Promise<void> | void;
   /** Told once: the source has ended or the stream was stopped; with an error when it broke. */
@@ -309,7 +309,6 @@ class Subscriber implements LiveStream, Listener {
 
   /** False: nothing more until the reader has caught up. */
   #send(text: string, shared: SharedText | null): boolean {
-    if (this.#hasLeft) return false;
     const behind = this.#outlet.deliver(text, shared);
     if (behind === undefined) return true;
     this.#isBusy = true;
