@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import type { RunningRedis } from '../../sandbox/services/redis.js';
 import { randomFor } from '../rush/random.js';
-import { holdIndexes, releaseIndexes } from '../support/changes.js';
+import { everybodysSeats, holdIndexes, releaseIndexes } from '../support/changes.js';
 import type { BenchClient } from '../support/client.js';
 import { startParty } from '../support/party.js';
 import { seatChanges, startProduct } from '../support/product.js';
@@ -37,6 +37,7 @@ export async function productSide(
 ): Promise<Side> {
   const { hallSeats } = options;
   const { api, socketUrl, eventId, ref } = await startProduct(stores, options.redis, { hallSeats, guests: 0 });
+  const shown = await everybodysSeats(client, ref);
   const random = randomFor(options.seed, 0);
   let held: { readonly holdId: string; readonly fence: string } | null = null;
   return {
@@ -48,7 +49,7 @@ export async function productSide(
     change: async (seats) => {
       if (held === null) {
         const indexes = new Set<number>();
-        while (indexes.size < seats) indexes.add(random.between(0, hallSeats - 1));
+        while (indexes.size < seats) indexes.add(random.pick(shown));
         const holdId = randomUUID();
         const fence = await holdIndexes(client, ref, holdId, [...indexes]);
         held = { holdId, fence };

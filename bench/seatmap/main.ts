@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import WebSocket from 'ws';
 import { randomFor } from '../rush/random.js';
-import { holdIndexes, releaseIndexes } from '../support/changes.js';
+import { everybodysSeats, holdIndexes, releaseIndexes } from '../support/changes.js';
 import { say } from '../support/command-line.js';
 import { cpuUs } from '../support/cpu.js';
 import { LoopWatch } from '../support/loop-watch.js';
@@ -47,11 +47,12 @@ async function measure(options: Options, stores: Stores): Promise<Findings> {
   const watcher = await Watcher.open(product);
   const random = randomFor(options.seed, 0);
   const deltas = new Map<number, number[]>();
+  const shown = await everybodysSeats(client, product.ref);
   for (let round = 0; round < options.rounds; round += 1) {
     say(`Changes, round ${round + 1} of ${options.rounds} …`);
     for (const size of sizes) {
       const indexes = new Set<number>();
-      while (indexes.size < size) indexes.add(random.between(0, hallSeats - 1));
+      while (indexes.size < size) indexes.add(random.pick(shown));
       const holdId = randomUUID();
       const fence = await holdIndexes(client, product.ref, holdId, [...indexes]);
       const held = Buffer.byteLength(await watcher.next());

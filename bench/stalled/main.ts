@@ -4,7 +4,7 @@ import { findPort } from '../../sandbox/services/process.js';
 import { limits } from '../../src/limits.js';
 import { sharedKeys } from '../../src/redis/keys.js';
 import { randomFor } from '../rush/random.js';
-import { holdIndexes, releaseIndexes } from '../support/changes.js';
+import { everybodysSeats, holdIndexes, releaseIndexes } from '../support/changes.js';
 import type { BenchClient } from '../support/client.js';
 import { say } from '../support/command-line.js';
 import { LoopWatch } from '../support/loop-watch.js';
@@ -147,19 +147,20 @@ async function tellAll(
 
 /** One change after the other, whatever becomes of the last; answers when each was begun, ms since 1970. */
 async function makeChanges(options: Options, { product, client }: Stage, round: number): Promise<number[]> {
-  const { changes, 'hall-seats': hallSeats } = options.own;
+  const { changes } = options.own;
+  const shown = await everybodysSeats(client, product.ref);
   const random = randomFor(options.seed, round);
   const madeAtMs: number[] = [];
   const startedMs = performance.now();
   let held: { readonly holdId: string; readonly fence: string } | null = null;
   while (madeAtMs.length < changes) {
-    const first = random.between(0, hallSeats - seatsOfAChange);
+    const first = random.between(0, shown.length - seatsOfAChange);
     // At a random moment: at every tenth of a tick, how long a change waits for the tick would be a matter of luck.
     await pause(startedMs + (madeAtMs.length + random.next()) * everyMs - performance.now());
     madeAtMs.push(performance.timeOrigin + performance.now());
     if (held === null) {
       const holdId = randomUUID();
-      const indexes = Array.from({ length: seatsOfAChange }, (_, at) => first + at);
+      const indexes = shown.slice(first, first + seatsOfAChange);
       held = { holdId, fence: await holdIndexes(client, product.ref, holdId, indexes) };
     } else {
       await releaseIndexes(client, product.ref, held);
