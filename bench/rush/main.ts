@@ -1,10 +1,12 @@
 import { SetupError } from '../../sandbox/services/process.js';
 import { runCommand, say } from '../support/command-line.js';
+import { keepReport } from '../support/program.js';
 import { audit } from './auditor.js';
 import { Crowd } from './crowd.js';
 import { changePace, openEvent } from './event.js';
 import { Saboteur } from './faults.js';
 import { countMovingOrders, gatherEvidence, readDurability } from './gather.js';
+import { begin, reportToKeep } from './keep.js';
 import { listenQueue, Machine, widenListenQueue } from './machine.js';
 import { type RushOptions, readOptions, usage } from './options.js';
 import { rushInPhases } from './phases.js';
@@ -77,13 +79,16 @@ async function untilSettled(databaseUrl: string): Promise<void> {
   }
 }
 
-await runCommand(usage, readOptions, async (options, stopped) => {
+const read = (argv: readonly string[]) => ({ beginning: begin(argv), options: readOptions(argv) });
+
+await runCommand(usage, read, async ({ beginning, options }, stopped) => {
   const narrowListenQueue = widenListenQueue(options.buyers * connectionsOfABuyer);
   const stack = new Stack(options.keep);
   const crowd = new Crowd();
   try {
     const report = await Promise.race([rush(options, stack, crowd), stopped]);
     process.stdout.write(`${describeReport(report)}\n`);
+    if (options.save) keepReport(reportToKeep(report, beginning));
     if (options.keep) process.stdout.write(`\nFiles of the run: ${stack.home}\n`);
     if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
     return report.violations.length === 0 ? 0 : 1;

@@ -18,6 +18,8 @@ export interface RushOptions {
   readonly event: { readonly kind: 'demo' } | { readonly kind: 'stadium'; readonly seats: number };
   readonly seed: number;
   readonly json: boolean;
+  /** The report and its picture are kept in docs/bench. */
+  readonly save: boolean;
   readonly rampMs: number;
   /** For so long everybody who has come only waits, before the sale begins to let people in. */
   readonly waitMs: number;
@@ -54,6 +56,7 @@ export const usage = `npm run rush -- [options]
   --fault KIND@S          let something fail S seconds after the start; may be given several times:
                           ${faultKinds.slice(0, 4).join(', ')},
                           ${faultKinds.slice(4).join(', ')}
+  --save                  keep the report and a picture of it: docs/bench/rush.json, rush.svg
   --keep                  keep the files of the run
   --json                  the report as JSON in the last line`;
 
@@ -61,11 +64,13 @@ export const usage = `npm run rush -- [options]
 export function readOptions(argv: readonly string[]): RushOptions {
   const values = parse(argv);
   const buyers = wholeNumber('buyers', values.buyers, 1, 200_000);
+  if (values.save && values.fault.length > 0) throw new UsageError('--save does not go with --fault');
   return {
     buyers,
     event: readEvent(values.event),
     seed: wholeNumber('seed', values.seed, 0, 2 ** 32 - 1),
     json: values.json,
+    save: values.save,
     rampMs: wholeNumber('ramp', values.ramp, 0, 3_600) * 1_000,
     waitMs: wholeNumber('wait', values.wait, 0, 3_600) * 1_000,
     warmUp: wholeNumber('warm-up', values['warm-up'], 0, buyers - 1),
@@ -106,6 +111,7 @@ function parse(argv: readonly string[]) {
       fault: { type: 'string', multiple: true, default: [] },
       keep: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
+      save: { type: 'boolean', default: false },
     },
   });
 }

@@ -1,3 +1,4 @@
+import { type LoopDelay, voidReason } from '../support/report.js';
 import { rounded } from '../support/spread.js';
 import type { Verdict } from './auditor.js';
 import type { Evidence } from './evidence.js';
@@ -8,6 +9,8 @@ import type { RushOptions } from './options.js';
 import { type PhaseReport, type Phases, reportPhases } from './phases.js';
 import { type BuyerRecord, type LatencyName, type LoadResult, latencyNames, type Violation } from './records.js';
 import { type BestMinute, findBestMinute, judgeTargets, serverCpuMs, type Target } from './targets.js';
+
+const allowedLoopDelayMs = 50;
 
 export interface Report {
   readonly verdict: 'no violation' | 'VIOLATIONS';
@@ -42,6 +45,8 @@ export interface Report {
   readonly losses: { readonly holds: number; readonly admissions: number; readonly places: number };
   readonly faults: readonly FaultReport[];
   readonly generator: readonly { readonly loopDelayP99Ms: number; readonly loopDelayMaxMs: number }[];
+  /** Why the figures of latency and rate say nothing, or null. The auditor's verdict stands. */
+  readonly void: string | null;
   readonly processes: readonly ProcessUse[];
 }
 
@@ -116,7 +121,17 @@ export function makeReport(findings: Findings): Report {
     },
     faults,
     generator: results.map(({ loopDelayP99Ms, loopDelayMaxMs }) => ({ loopDelayP99Ms, loopDelayMaxMs })),
+    void: voidReason(loopDelayOf(results)),
     processes,
+  };
+}
+
+/** Of the load process that was held up most. */
+export function loopDelayOf(generator: Report['generator']): LoopDelay {
+  return {
+    p99Ms: Math.max(...generator.map(({ loopDelayP99Ms }) => loopDelayP99Ms)),
+    maxMs: Math.max(...generator.map(({ loopDelayMaxMs }) => loopDelayMaxMs)),
+    allowedP99Ms: allowedLoopDelayMs,
   };
 }
 
@@ -194,7 +209,7 @@ function addUp(all: readonly Readonly<Record<string, number>>[]): Record<string,
   return total;
 }
 
-const latencyTitles: Readonly<Record<LatencyName, string>> = {
+export const latencyTitles: Readonly<Record<LatencyName, string>> = {
   session: 'start a session (HTTP)',
   connect: 'open the socket',
   join: 'join the line',
@@ -243,7 +258,7 @@ Processes                          CPU     of run    peak RSS    CPU a paid orde
 ${describeProcesses(report)}
   load generator event loop    p99 ${report.generator.map((one) => `${one.loopDelayP99Ms} ms`).join(', ')}
 
-Held against   ${report.targets.map(describeTarget).join('\n               ')}
+${report.void === null ? '' : `VOID           ${report.void}\n`}Held against   ${report.targets.map(describeTarget).join('\n               ')}
 
 ${describeVerdict(report)}`;
 }

@@ -1,5 +1,4 @@
-import { isMet, type Limit, type Report } from './report.js';
-import { rounded } from './spread.js';
+import { describeLimit, isMet, type Limit, type Report } from './report.js';
 
 const width = 960;
 const margin = 24;
@@ -22,16 +21,20 @@ const style = `
 
 /** Every limit of a report as a bar: what was measured as a share of what is allowed. An SVG that needs nothing else. */
 export function drawReport(report: Report): string {
-  const { limits, bench, command, date, seed, rounds } = report;
+  const { limits, command, date, seed, rounds } = report;
   const { machine } = report.surroundings;
   const met = limits.filter(isMet).length;
   const longest = Math.min(shareMost, Math.max(1.1, ...limits.map(shareOf)));
   const x = (share: number) => Math.round(margin + (Math.min(share, longest) / longest) * barsWidth);
   const bottom = barsTop + limits.length * rowHeight;
-  const title = `bench:${bench} — ${limits.length === 0 ? 'it has no limits' : `${met} of ${limits.length} limits met`}`;
+  const [, , script] = command.split(' ');
+  const title = `${script} — ${limits.length === 0 ? 'it has no limits' : `${met} of ${limits.length} limits met`}${report.void === null ? '' : ' (void)'}`;
   const where = `${machine.cores} × ${machine.processor} · ${machine.memoryGib} GiB · ${machine.system} · Node ${machine.node}`;
   const when = `${date.slice(0, 16).replace('T', ' ')} UTC`;
-  const key = 'What was measured as a share of what is allowed. Solid: met. Hatched: missed.';
+  const key =
+    report.void === null
+      ? 'What was measured as a share of what is allowed. Solid: met. Hatched: missed.'
+      : `Void: ${report.void}`;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${bottom + margin}" viewBox="0 0 ${width} ${bottom + margin}" role="img">
 <title>${escaped(title)}</title>
 <style>${style}
@@ -52,7 +55,7 @@ function drawLimit(limit: Limit, top: number, x: (share: number) => number): str
   const share = shareOf(limit);
   const isCut = share > shareMost;
   const [className, verdict] = isMet(limit) ? ['met', 'met'] : ['missed', 'MISSED'];
-  const figures = `${verdict} · ${rounded(limit.measured)} of at most ${rounded(limit.most)} ${limit.unit}`;
+  const figures = `${verdict} · ${describeLimit(limit)}`;
   const barTop = top + 18;
   return [
     write(margin, top + 12, 'text', limit.what),
@@ -63,9 +66,11 @@ function drawLimit(limit: Limit, top: number, x: (share: number) => number): str
   ].join('\n');
 }
 
-function shareOf({ measured, most }: Limit): number {
-  if (measured <= 0) return 0;
-  return most > 0 ? measured / most : Number.POSITIVE_INFINITY;
+/** Above 1: missed. Of what is to be at least so much, the share is the other way round. */
+function shareOf(limit: Limit): number {
+  const [share, whole] = 'most' in limit ? [limit.measured, limit.most] : [limit.least, limit.measured];
+  if (share <= 0) return 0;
+  return whole > 0 ? share / whole : Number.POSITIVE_INFINITY;
 }
 
 function write(x: number, y: number, className: string, text: string): string {

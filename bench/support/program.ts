@@ -30,7 +30,7 @@ export function runBench<Own extends string>(bench: Bench<Own>): Promise<never> 
       if (options.json !== null) writeReport(options.json, report);
       // Void figures would take the place of good ones.
       if (options.save && report.void !== null) say('Not saved: the figures are void.');
-      else if (options.save) save(report);
+      else if (options.save) keepReport(report);
       return report.void === null && report.limits.every(isMet) ? 0 : 1;
     } finally {
       await stores.stop();
@@ -48,7 +48,8 @@ export function keepPicture(name: string, svg: string): void {
   writeFileSync(join(kept, `${name}.svg`), svg);
 }
 
-function save(report: Report): void {
+/** Puts a report and its picture where reports are kept. */
+export function keepReport(report: Report): void {
   writeReport(join(kept, `${report.bench}.json`), report);
   keepPicture(report.bench, drawReport(report));
   say(`Saved: docs/bench/${report.bench}.json and ${report.bench}.svg`);

@@ -9,13 +9,14 @@ export interface Table {
   readonly rows: readonly Readonly<Record<string, Cell>>[];
 }
 
-/** A bound the measurement is held against. */
-export interface Limit {
+interface Measurement {
   readonly what: string;
-  readonly most: number;
   readonly measured: number;
   readonly unit: string;
 }
+
+/** A bound the measurement is held against. */
+export type Limit = Measurement & ({ readonly most: number } | { readonly least: number });
 
 /** What a bench has found out. */
 export interface Findings {
@@ -48,8 +49,14 @@ export interface Report extends Findings {
   readonly void: string | null;
 }
 
-export function isMet({ measured, most }: Limit): boolean {
-  return measured <= most;
+export function isMet(limit: Limit): boolean {
+  return 'most' in limit ? limit.measured <= limit.most : limit.measured >= limit.least;
+}
+
+/** What was measured and what is allowed. */
+export function describeLimit(limit: Limit): string {
+  const bound = 'most' in limit ? `at most ${rounded(limit.most)}` : `at least ${rounded(limit.least)}`;
+  return `${rounded(limit.measured)} of ${bound} ${limit.unit}`;
 }
 
 /** Why a run says nothing, or null. */
@@ -73,8 +80,7 @@ export function describeReport(report: Report): string {
     ...report.method.map((sentence) => `  ${sentence}`),
   ];
   const limits = report.limits.map(
-    (limit) =>
-      `${isMet(limit) ? 'met   ' : 'MISSED'}  ${limit.what}: ${rounded(limit.measured)} of at most ${rounded(limit.most)} ${limit.unit}`,
+    (limit) => `${isMet(limit) ? 'met   ' : 'MISSED'}  ${limit.what}: ${describeLimit(limit)}`,
   );
   const verdict = report.void === null ? limits : [`VOID: ${report.void}`, ...limits];
   return [head.join('\n'), ...report.tables.map(describeTable), verdict.join('\n')].join('\n\n');
