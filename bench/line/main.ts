@@ -1,5 +1,6 @@
 import type { RunningRedis } from '../../sandbox/services/redis.js';
 import { limits } from '../../src/limits.js';
+import { startPaymentSandbox } from '../../test/support/payment-sandbox.js';
 import { type Api, startApi } from '../support/api.js';
 import { say } from '../support/command-line.js';
 import { cpuUs } from '../support/cpu.js';
@@ -69,8 +70,14 @@ async function measure(options: Options, stores: Stores): Promise<Findings> {
   const { waiting, connected, 'admit-per-second': perSecond, seconds } = options.own;
   const [postgres, redis] = [await stores.startPostgres(), await stores.startRedis()];
   const client = await stores.connect(redis);
+  // While nobody takes payments nobody is admitted.
+  const provider = await startPaymentSandbox({ settings: { quotaPerSecond: 0, quotaPerEndpointPerSecond: 0 } });
+  stores.onStop(async () => void (await provider.stop()));
   const environment = {
     ...serverEnvironment(stores, { database: postgres.url, redis: redis.url }),
+    STRIPE_API_URL: provider.url,
+    STRIPE_SECRET_KEY: provider.secretKey,
+    STRIPE_WEBHOOK_SECRET: provider.webhookSecret,
     // The rate is the organizer's alone.
     STRIPE_CALLS_PER_SECOND: '0',
     STRIPE_CALLS_PER_ENDPOINT_PER_SECOND: '0',
@@ -88,6 +95,8 @@ async function measure(options: Options, stores: Stores): Promise<Findings> {
   for (let round = 0; round < options.rounds + warmUps; round += 1) {
     say(round < warmUps ? 'Warming up …' : `Round ${round + 1 - warmUps} of ${options.rounds} …`);
     rounds.push(await runRound(parts, rounds.at(-1)?.pushes ?? []));
+    if (perSecond > 0 && rounds.at(-1)!.admitted === 0)
+      throw new Error('nobody was admitted: this is not the line that was asked for');
   }
   return findings(options, rounds.slice(warmUps), restUs);
 }
