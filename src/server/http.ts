@@ -36,7 +36,9 @@ export async function buildHttp(
     validationRules: [...documentRules],
     parseOptions: { maxTokens: limits.documentTokens },
     formatError: (formatted, error) => maskError(formatted, error, log),
-    stringifyResult: ({ data, ...rest }) => (data instanceof Written ? data.text : JSON.stringify({ ...rest, data })),
+    // A line of its own where it is printed.
+    stringifyResult: ({ data, ...rest }) =>
+      `${data instanceof Written ? data.text : JSON.stringify({ ...rest, data })}\n`,
     // Hints for caches would be looked for at every field; nothing here may be cached.
     plugins: [
       ApolloServerPluginCacheControlDisabled(),
