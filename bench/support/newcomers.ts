@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { LoopWatch } from './loop-watch.js';
 import { obey } from './party.js';
+import type { Subscription } from './sockets.js';
 
 /**
  * A process of clients that come all at once and stay: they speak just enough of WebSocket to be let in, because a whole client costs as much as
@@ -13,11 +14,7 @@ export type NewcomerCommand = {
   readonly localAddress: string;
   readonly clients: number;
   /** What each sends in connection_init and then subscribes to; null: a server that only opens. */
-  readonly subscription: {
-    readonly tokens: readonly string[] | null;
-    readonly query: string;
-    readonly variables: Readonly<Record<string, unknown>>;
-  } | null;
+  readonly subscription: Omit<NonNullable<Subscription>, 'greets'> | null;
 };
 
 export interface NewcomerReport {

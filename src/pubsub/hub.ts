@@ -86,7 +86,7 @@ export class Hub {
   readonly #numbers = new WeakMap<OperationDefinitionNode, number>();
   /** What was told last, whose it was, and its text: mostly the next one is told the same. */
   #last: { readonly group: Group; readonly update: object; readonly rendering: Rendering } | null = null;
-  readonly #desk: Desk = {
+  readonly #host: SubscriberHost = {
     prepare: (args) => this.#options.execution.prepare(args),
     render: (update, subscriber) => this.#render(update, subscriber),
     leave: (group) => this.#leave(group),
@@ -119,7 +119,7 @@ export class Hub {
     const group = this.#options.shares ? this.#groupOf(args, source.audience) : null;
     if (group !== null) group.members += 1;
     this.#subscribers += 1;
-    return new Subscriber(this.#desk, source as Watch<object>, outlet, { group, args });
+    return new Subscriber(this.#host, source as Watch<object>, outlet, { group, args });
   }
 
   #groupOf(args: ExecutionArgs, audience: string | null): Group | null {
@@ -221,7 +221,7 @@ export class Hub {
 const pending: Rendering = { text: null, shared: null, waiting: [] };
 
 /** What a subscriber asks of its hub. */
-interface Desk {
+interface SubscriberHost {
   prepare(args: ExecutionArgs): Prepared;
   render(update: object, subscriber: Subscriber): Rendering;
   leave(group: Group | null): void;
@@ -230,7 +230,7 @@ interface Desk {
 /** There may be tens of thousands, so it keeps of its operation only what it may still need. */
 class Subscriber implements LiveStream, Listener {
   readonly group: Group | null;
-  readonly #desk: Desk;
+  readonly #host: SubscriberHost;
   readonly #source: Watch<object>;
   readonly #outlet: Outlet;
   readonly #variables: ExecutionArgs['variableValues'];
@@ -242,16 +242,16 @@ class Subscriber implements LiveStream, Listener {
   #hasLeft = false;
 
   constructor(
-    desk: Desk,
+    host: SubscriberHost,
     source: Watch<object>,
     outlet: Outlet,
     { group, args }: { readonly group: Group | null; readonly args: ExecutionArgs },
   ) {
-    this.#desk = desk;
+    this.#host = host;
     this.#source = source;
     this.#outlet = outlet;
     this.group = group;
-    this.#own = group === null ? desk.prepare(args) : null;
+    this.#own = group === null ? host.prepare(args) : null;
     this.#variables = args.variableValues;
     this.#context = args.contextValue;
     source.onNews(this);
@@ -275,7 +275,7 @@ class Subscriber implements LiveStream, Listener {
 
   /** As it is executed for this one alone. */
   prepared(): Prepared {
-    this.#own ??= this.#desk.prepare({
+    this.#own ??= this.#host.prepare({
       ...this.group!.prepared.args,
       variableValues: this.#variables,
       contextValue: this.#context,
@@ -285,7 +285,7 @@ class Subscriber implements LiveStream, Listener {
 
   /** Takes the same update again. */
   repeat(update: object): void {
-    const { text, shared } = this.#desk.render(update, this);
+    const { text, shared } = this.#host.render(update, this);
     if (text !== null) this.receive(text, shared);
   }
 
@@ -301,7 +301,7 @@ class Subscriber implements LiveStream, Listener {
         if (this.#source.hasEnded) this.#end(null);
         return;
       }
-      const { text, shared } = this.#desk.render(update, this);
+      const { text, shared } = this.#host.render(update, this);
       if (text === null) this.#isBusy = true;
       else if (!this.#send(text, shared)) return;
     }
@@ -322,7 +322,7 @@ class Subscriber implements LiveStream, Listener {
   #end(error: Error | null): void {
     if (this.#hasLeft) return;
     this.#hasLeft = true;
-    this.#desk.leave(this.group);
+    this.#host.leave(this.group);
     this.#outlet.ended(error);
   }
 }

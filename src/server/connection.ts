@@ -190,6 +190,7 @@ export class Connection {
   received(data: unknown, isBinary: boolean): void {
     // What was on its way when the socket was closed from here is not acted upon.
     if (!this.isOpen) return;
+    // Nothing binary is a message of the protocol, and neither is nothing.
     this.host.receive(this, isBinary ? '' : String(data));
   }
 

@@ -108,9 +108,7 @@ const unconditionalRoot: ValidationRule = (context) => {
 /** Further rules for every document, over HTTP as over WebSocket. */
 export const documentRules: readonly ValidationRule[] = [boundedDocument, unconditionalRoot];
 
-export type PreparedDocument =
-  | { readonly document: DocumentNode; readonly text: string }
-  | { readonly errors: readonly GraphQLError[] };
+export type PreparedDocument = { readonly document: DocumentNode } | { readonly errors: readonly GraphQLError[] };
 
 const usualDocumentCharacters = 1_024;
 
@@ -148,6 +146,6 @@ export class DocumentCache {
     const broken = validate(this.#schema, document, documentRules);
     const errors = broken.length > 0 ? broken : validate(this.#schema, document, specifiedRules);
     for (const error of errors) error.extensions.code ??= 'GRAPHQL_VALIDATION_FAILED';
-    return errors.length > 0 ? { errors } : { document, text };
+    return errors.length > 0 ? { errors } : { document };
   }
 }

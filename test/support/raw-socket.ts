@@ -18,7 +18,8 @@ export interface RawSocket {
 }
 
 export interface RawSocketOptions {
-  readonly protocol?: string;
+  /** An empty list: none is asked for. */
+  readonly protocol?: string | string[];
   /** Sent in connection_init; undefined: nothing is sent. */
   readonly init?: object;
   readonly path?: string;
