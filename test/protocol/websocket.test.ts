@@ -71,7 +71,7 @@ test('A token that is not valid closes the socket with 4403', async () => {
 });
 
 test('A socket without this protocol is closed with 4406', async () => {
-  const without = await openSocket(app.url, { protocol: [], init: {} });
+  const without = await openSocket(app.url, { protocol: [] });
   expect(await without.closed).toMatchObject({ code: 4406 });
   // Without a protocol in common this client gives up by itself.
   await expect(openSocket(app.url, { protocol: 'graphql-ws' })).rejects.toThrow(/subprotocol/i);
