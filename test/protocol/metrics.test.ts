@@ -110,6 +110,8 @@ describe('One process', () => {
     const before = await scrape(metricsUrl);
     await buyer.run('{ systemStatus { redis } }');
     await buyer.send('query ($id: ID!) { event(id: $id) { id } }');
+    // This one is carried out and fails.
+    await app.anonymous.send('{ hold(id: "1") { id } }');
     await buyer.send('{ nothing }');
     await buyer.send('subscription { salesChanged(eventId: "1") { __typename } }');
     expect((await holdSeats(buyer, eventId, { seatIds: [rows[0]![0]!] })).hold).not.toBeNull();
@@ -130,7 +132,7 @@ describe('One process', () => {
     const operations = Object.entries(moved).filter(([name]) => name.startsWith('operations_total'));
     expect(Object.fromEntries(operations)).toEqual({
       'operations_total{transport="http",kind="query",outcome="ok"}': 1,
-      'operations_total{transport="http",kind="query",outcome="error"}': 1,
+      'operations_total{transport="http",kind="query",outcome="error"}': 2,
       'operations_total{transport="http",kind="unknown",outcome="error"}': 1,
       'operations_total{transport="http",kind="subscription",outcome="error"}': 1,
       'operations_total{transport="http",kind="mutation",outcome="ok"}': 2,
